@@ -1,0 +1,50 @@
+# `make demo` and `make test` work from a clean clone: they first build .venv from the lock file.
+# PYTHON=python3.12 make test    takes another Python (3.11 or later).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links
+
+.PHONY: demo test lint format bench lock clean
+
+demo: $(STAMP)
+	$(BIN)/nll demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --no-cache
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The peers, torch among them, go into the same environment, only when asked for.
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks
+
+# Hashes of every platform's files, and no host: pip finds the files at the index that it is set up for.
+lock: $(STAMP)
+	$(LOCK) --generate-hashes --all-extras --group dev -o requirements/dev.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is as old as the last install: pip runs again only when what it installs has changed.
+$(STAMP): requirements/dev.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.bench: requirements/bench.txt $(STAMP)
+	$(PIP) install -r requirements/bench.txt
+	touch $@

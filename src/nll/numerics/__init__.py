@@ -1,0 +1,1 @@
+"""Arithmetic without statistics: elementary and special functions, exact sums, and how formulas compile."""

@@ -1,0 +1,217 @@
+"""The Categorical distribution: one of K classes, the loss of every classifier and language model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nll.errors import DataError
+from nll.families.constraints import Count, ExtendedReal, LogProbability, Probability
+from nll.families.family import Family
+from nll.numerics.elementary import exp, log
+from nll.numerics.formula import formula
+from nll.numerics.softmax import WIDE, lanes_sum, narrow_rows, precise_normaliser, wide_rows
+
+INF, NAN = np.inf, np.nan
+# How far the sum of a row of probabilities may be from 1: rounding to this type, and some arithmetic in it.
+TOLERANCE = {"float64": 1e-6, "float32": 1e-4, "float16": 1e-2}
+
+
+class Categorical(Family):
+    """Categorical(probs p | logits z | log_probs l) on the classes 0, 1, ..., K - 1.
+
+    The loss of a row, in nats:
+
+        loss = -log(p[y]) = log(sum(exp(z))) - z[y] = -l[y]
+
+    Parameters are matrices (n, K), vectors (K,) for all rows, or lists of K columns. Rows of probabilities must
+    sum to 1, to 1e-6 in float64, 1e-4 in float32, 1e-2 in float16.
+
+    Parameters
+    ----------
+    probs : p in [0, 1], rows summing to 1.
+    logits : z, any number below infinity; -inf excludes a class.
+    log_probs : l <= 0, rows of exp(l) summing to 1.
+
+    Source: C. M. Bishop, Pattern Recognition and Machine Learning (2006), equations (2.26) and (4.108).
+
+    Examples
+    --------
+    >>> import nll
+    >>> nll.score([2, 0], nll.Categorical(probs=[[0.1, 0.2, 0.7], [0.5, 0.25, 0.25]])).mean
+    0.5249110622493389
+    """
+
+    probs: Probability
+    observations = Count
+    support = Count
+    event = 1
+
+    def fill(y, theta, out):
+        probs, tolerance = theta
+        for i in range(out.size):
+            k = class_of(y[i], probs.shape[1])
+            row = probs[i]
+            total, smallest = lanes_sum(row), INF
+            for j in range(row.size):
+                smallest = row[j] if row[j] < smallest else smallest
+            good = (k >= 0) & (smallest >= 0.0) & (abs(total - 1.0) <= tolerance)
+            out[i] = -log(np.float64(row[k])) if good else NAN
+
+    @classmethod
+    def prepare(cls, theta: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the matrix as the kernels take it, and the tolerance of its type."""
+        matrix = np.asarray(theta[0])
+        if matrix.ndim != 2 or matrix.shape[1] == 0:
+            raise DataError(f"{cls.signature()} needs a matrix (n, classes); got shape {matrix.shape}")
+        tolerance = TOLERANCE.get(matrix.dtype.name, TOLERANCE["float64"])
+        if matrix.dtype not in (np.float32, np.float64):
+            matrix = matrix.astype(np.float32 if matrix.dtype == np.float16 else np.float64)
+        matrix = np.ascontiguousarray(matrix).view()
+        matrix.flags.writeable = False
+        return matrix, tolerance
+
+    @classmethod
+    def soft_form(cls) -> type[Family]:
+        """Return the form that takes one target probability a class."""
+        return {CategoricalLogits: SoftLogits, CategoricalLogProbs: SoftLogProbs}.get(cls, SoftProbs)  # type: ignore[call-overload]
+
+    @classmethod
+    def soft_targets(cls, y: Any, theta: tuple[Any, ...], smoothing: float) -> Any:
+        """Return targets (n, K): those given, or 1 for the class observed; mixed with the uniform ones."""
+        n, classes = theta[0].shape
+        if y.ndim == 1:
+            valid = (y >= 0) & (y < classes) & (y == np.floor(y))
+            hard, y = np.where(valid, y, 0).astype(np.int64), np.zeros((n, classes))
+            y[np.arange(n), hard] = np.where(valid, 1.0, NAN)
+        if y.shape[1] != classes:
+            raise DataError(f"soft targets have {y.shape[1]} classes, the distribution has {classes}")
+        return np.ascontiguousarray((1.0 - smoothing) * y + smoothing / classes if smoothing else y, np.float64)
+
+    @classmethod
+    def explain(cls, form: type[Family], y: Any, theta: list[Any], names: dict[str, str]) -> tuple[str, str]:
+        """Return what one invalid row breaks, and the value it has."""
+        row, tolerance = np.asarray(theta[0], np.float64), theta[1]
+        name = next(iter(form.parameters))
+        if np.ndim(y):
+            if not ((y >= 0.0).all() and abs(y.sum() - 1.0) <= TOLERANCE["float64"]):
+                what = "a class of 0, 1, ... below the number of classes, or a row of soft targets that sums to 1"
+                return f"{names.get('y', 'y')} must be {what}", f"{np.array2string(y, threshold=8)}"
+        elif not (y == np.floor(y) and 0 <= y < row.size):
+            return f"{names.get('y', 'y')} must be a class, a whole number in 0 .. {row.size - 1}", f"{float(y):g}"
+        allowed = form.parameters[name]
+        for j, value in enumerate(row):
+            if not allowed.contains(np.float64(value)) or value == INF:
+                words = "below infinity" if value == INF else allowed.words
+                return f"{name} must be {words} for {form.family.__name__}", f"{float(value)!r} for class {j}"
+        if name == "logits":
+            return "logits must have at least one finite number in a row", "none"
+        total = float(row.sum() if name == "probs" else np.exp(row).sum())
+        what = "exp(log_probs)" if name == "log_probs" else name
+        return f"each row of {what} must sum to 1 (tolerance {tolerance:g})", f"the sum {total:.10g}"
+
+
+@formula
+def class_of(y, classes):
+    """Return y as the index of a class, or -1."""
+    value = np.float64(y)
+    k = np.int64(value) if (value >= 0.0) & (value < classes) else np.int64(-1)
+    return k if np.float64(k) == value else np.int64(-1)
+
+
+class CategoricalLogits(Categorical):
+    """Categorical by logits."""
+
+    logits: ExtendedReal
+
+    def fill(y, theta, out):
+        logits = theta[0]
+        width = logits.shape[1]
+        classes = np.empty(out.size, np.int64)
+        for i in range(out.size):
+            classes[i] = class_of(y[i], width)
+        if width < WIDE:
+            narrow_rows(logits, classes, out)
+        else:
+            wide_rows(logits, classes, out)
+
+
+class CategoricalLogProbs(Categorical):
+    """Categorical by logarithms of probabilities."""
+
+    log_probs: LogProbability
+
+    def fill(y, theta, out):
+        log_probs, tolerance = theta
+        scratch = np.empty(log_probs.shape[1])
+        for i in range(out.size):
+            k = class_of(y[i], log_probs.shape[1])
+            row, largest = log_probs[i], -INF
+            for j in range(row.size):
+                largest = row[j] if row[j] > largest else largest
+                scratch[j] = exp(np.float64(row[j]))
+            good = (k >= 0) & (largest <= 0.0) & (abs(lanes_sum(scratch) - 1.0) <= tolerance)
+            out[i] = 0.0 - np.float64(row[k]) if good else NAN
+
+
+class SoftProbs(Categorical, register=False):
+    """Cross-entropy of soft targets t with probabilities: -sum(t log p), 0 log 0 being 0."""
+
+    probs: Probability
+
+    def fill(y, theta, out):
+        probs, tolerance = theta
+        scratch = np.empty(probs.shape[1])
+        for i in range(out.size):
+            row, targets, smallest = probs[i], y[i], INF
+            for j in range(row.size):
+                smallest = row[j] if row[j] < smallest else smallest
+                scratch[j] = -log(np.float64(row[j])) * targets[j] if targets[j] != 0.0 else 0.0
+            good = valid_targets(targets) & (smallest >= 0.0) & (abs(lanes_sum(row) - 1.0) <= tolerance)
+            out[i] = lanes_sum(scratch) if good else NAN
+
+
+class SoftLogProbs(Categorical, register=False):
+    """Cross-entropy of soft targets with log-probabilities."""
+
+    log_probs: LogProbability
+
+    def fill(y, theta, out):
+        log_probs, tolerance = theta
+        scratch = np.empty(log_probs.shape[1])
+        for i in range(out.size):
+            row, targets, largest = log_probs[i], y[i], -INF
+            for j in range(row.size):
+                largest = row[j] if row[j] > largest else largest
+                scratch[j] = exp(np.float64(row[j]))
+            good = valid_targets(targets) & (largest <= 0.0) & (abs(lanes_sum(scratch) - 1.0) <= tolerance)
+            for j in range(row.size):
+                scratch[j] = -np.float64(row[j]) * targets[j] if targets[j] != 0.0 else 0.0
+            out[i] = lanes_sum(scratch) if good else NAN
+
+
+class SoftLogits(Categorical, register=False):
+    """Cross-entropy of soft targets with logits: sum(t (max z - z)) + sum(t) log sum exp(z - max z)."""
+
+    logits: ExtendedReal
+
+    def fill(y, theta, out):
+        logits = theta[0]
+        scratch = np.empty(logits.shape[1])
+        for i in range(out.size):
+            row, targets = logits[i], y[i]
+            largest, normaliser = precise_normaliser(row, scratch)
+            for j in range(row.size):
+                scratch[j] = (largest - np.float64(row[j])) * targets[j] if targets[j] != 0.0 else 0.0
+            x = lanes_sum(scratch) + lanes_sum(targets) * normaliser
+            out[i] = x if valid_targets(targets) else NAN
+
+
+@formula
+def valid_targets(targets):
+    """Say whether a row of targets is a distribution."""
+    smallest = INF
+    for j in range(targets.size):
+        smallest = targets[j] if targets[j] < smallest else smallest
+    return (smallest >= 0.0) & (abs(lanes_sum(targets) - 1.0) <= 1e-6)

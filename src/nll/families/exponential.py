@@ -1,0 +1,79 @@
+"""The Exponential distribution: waiting times without memory."""
+
+from __future__ import annotations
+
+from nll.families.constraints import NonNegative, Positive
+from nll.families.family import Family, Moments
+from nll.families.normal import log_parts
+from nll.numerics.bits import fma
+from nll.numerics.elementary import INF, exp, expm1, log, log_of_sum
+from nll.numerics.formula import formula
+from nll.numerics.pairs import fast_two_sum, two_product, two_sum
+
+LN2 = 0.6931471805599453
+
+
+@formula
+def log_one_minus_exp(x, low):
+    """Return log(1 - e**-(x + low)) for x >= 0, |low| <= ulp(x) / 2; error <= 2 ulp; -inf at 0.
+
+    From -expm1(-x) below log 2 and from 1 - e**-x above, each known to the last bit there.
+    Source: M. Maechler, Accurately Computing log(1 - exp(-|a|)), Assessed by the Rmpfr Package (2012).
+    """
+    low = low if abs(low) <= x else 0.0  # not a number where x is infinite
+    e = exp(-x)
+    e = fma(-e, low, e)
+    near = x <= LN2
+    rest, error = fast_two_sum(1.0, -e)
+    y = log_of_sum(fma(e, low, -expm1(-x)) if near else rest, 0.0 if near else error)
+    return -e if (rest == 1.0) & (x > 1.0) else y
+
+
+class Exponential(Family):
+    """Exponential(rate r) on y >= 0.
+
+    The loss of a row, in nats:
+
+        loss = r y - log(r)
+
+    Mean 1 / r, variance 1 / r**2. The density at y = 0 is r: a wait of zero is possible.
+
+    Parameters
+    ----------
+    rate : r > 0, in 1 / unit of y.
+
+    Source: N. L. Johnson, S. Kotz and N. Balakrishnan, Continuous Univariate Distributions, volume 1, 2nd edition
+    (1994), chapter 19.
+
+    Examples
+    --------
+    >>> import nll
+    >>> nll.score(2.0, nll.Exponential(rate=1.0)).sum
+    2.0
+    """
+
+    rate: Positive
+    support = NonNegative
+
+    def loss(y, rate):
+        product, rest = two_product(rate, y)
+        log_rate, low = log_parts(rate)
+        total, error = two_sum(product, -log_rate)
+        return total + (error + (rest - low)) if total < INF else total
+
+    def gradient(y, rate):
+        return (fma(rate, y, -1.0) / rate,)
+
+    def hessian(y, rate):
+        return (1.0 / rate / rate,)
+
+    def log_cdf(y, rate):
+        product, rest = two_product(rate, y)
+        tiny = log(rate) + log(y)  # below 2**-60, log(1 - e**-x) is log(x), and the product may underflow
+        return tiny if product < 2.0**-60 else log_one_minus_exp(product, rest)
+
+    def log_sf(y, rate):
+        return -(rate * y)
+
+    def start(moments: Moments) -> tuple[float]:
+        return (1.0 / moments.mean,)

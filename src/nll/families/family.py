@@ -1,0 +1,128 @@
+"""What a family is: a class whose annotated fields are its parameters and whose formulas are scalar functions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from nll.errors import UsageError, nearest
+from nll.families.constraints import Constraint, Real
+from nll.numerics.formula import formula
+
+FORMULAS = ("fill", "loss", "gradient", "hessian", "log_cdf", "log_sf", "inside", "start")
+REGISTRY: dict[str, type[Family]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """What `start` may know of a sample.
+
+    Attributes
+    ----------
+    mean, variance : of y, weighted where the fit is.
+    log_mean, log_variance : the same of log y, NaN where some y is not positive.
+    median, spread : the median and 1.4826 times the median absolute deviation.
+    """
+
+    mean: float
+    variance: float
+    log_mean: float = np.nan
+    log_variance: float = np.nan
+    median: float = np.nan
+    spread: float = np.nan
+
+
+class Family:
+    """A probability distribution; an instance carries parameters: numbers, arrays, or names of columns.
+
+    A subclass is one parametrisation. It declares
+
+    - its parameters, in order, as annotations with a `Constraint`;
+    - `observations`: what may be observed at all (another y is an error), which also says whether the family
+      is discrete, and `support`: the y of positive density (another y is impossible: its loss is infinite);
+      a support that depends on parameters is a formula `inside(y, *theta)`;
+    - formulas, scalar functions of (y, *theta): `loss`, in nats, constants included; `gradient` and `hessian`
+      (its upper triangle, row by row) in theta; `log_cdf` and `log_sf`;
+    - `start(moments)`: parameters from which a fit begins.
+
+    A subclass of a family is another parametrisation of it, chosen by the names of the arguments:
+    `Bernoulli(logits=z)` is an instance of the form whose parameters are called so.
+    """
+
+    parameters: ClassVar[dict[str, type[Constraint]]] = {}
+    observations: ClassVar[type[Constraint]] = Real
+    support: ClassVar[type[Constraint]] = Real
+    forms: ClassVar[list[type[Family]]] = []
+    family: ClassVar[type[Family]]
+    event: ClassVar[int] = 0  # axes of one observation's parameters: 1 for a row of class probabilities
+
+    fill: ClassVar[Callable[..., None] | None] = None
+    loss: ClassVar[Callable[..., float] | None] = None
+    gradient: ClassVar[Callable[..., tuple[float, ...]] | None] = None
+    hessian: ClassVar[Callable[..., tuple[float, ...]] | None] = None
+    log_cdf: ClassVar[Callable[..., float] | None] = None
+    log_sf: ClassVar[Callable[..., float] | None] = None
+    inside: ClassVar[Callable[..., bool] | None] = None
+    start: ClassVar[Callable[[Moments], tuple[float, ...]] | None] = None
+
+    def __init_subclass__(cls, register: bool = True) -> None:
+        annotations = inspect.get_annotations(cls, eval_str=True)
+        own = {k: v for k, v in annotations.items() if isinstance(v, type) and issubclass(v, Constraint)}
+        cls.parameters = own or cls.parameters
+        for name in FORMULAS:
+            if inspect.isfunction(function := cls.__dict__.get(name)):
+                setattr(cls, name, staticmethod(function if name == "start" else formula(function)))
+        if Family in cls.__bases__:
+            cls.family, cls.forms = cls, [cls]
+            REGISTRY[cls.__name__] = cls
+        elif register:
+            cls.forms.append(cls)
+
+    def __new__(cls, *args: Any, **theta: Any) -> Self:
+        if cls is not cls.family:
+            return super().__new__(cls)
+        return super().__new__(cls.form_for(args, theta))
+
+    def __init__(self, *args: Any, **theta: Any) -> None:
+        self.theta: dict[str, Any] = {**dict(zip(self.parameters, args, strict=False)), **theta}
+
+    @classmethod
+    def form_for(cls, args: tuple[Any, ...], theta: Mapping[str, Any]) -> type[Self]:
+        """Return the parametrisation that these arguments name."""
+        for form in cls.forms:
+            first = tuple(form.parameters)[: len(args)]
+            if len(first) == len(args) and {*first, *theta} == set(form.parameters) and not {*first} & {*theta}:
+                return form  # type: ignore[return-value]
+        raise UsageError(cls._misnamed(args, theta))
+
+    @classmethod
+    def _misnamed(cls, args: tuple[Any, ...], theta: Mapping[str, Any]) -> str:
+        forms = " or ".join(form.signature() for form in cls.forms)
+        known = list(dict.fromkeys(name for form in cls.forms for name in form.parameters))
+        for name in theta:
+            if name not in known:
+                return f"{cls.__name__} has no parameter {name!r}{nearest(name, known)}. It is written {forms}."
+        given = ", ".join([*(repr(a)[:40] for a in args), *theta]) or "nothing"
+        return f"{cls.__name__} is written {forms}; got {given}."
+
+    @classmethod
+    def signature(cls) -> str:
+        return f"{cls.family.__name__}({', '.join(cls.parameters)})"
+
+    @property
+    def discrete(self) -> bool:
+        return self.observations.discrete
+
+    def __repr__(self) -> str:
+        return f"{self.family.__name__}({', '.join(f'{k}={_short(v)}' for k, v in self.theta.items())})"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, (str, int, float, list)) and len(repr(value)) < 80:
+        return repr(value)
+    shape = getattr(value, "shape", None)
+    return f"<{type(value).__name__} {tuple(shape)}>" if shape is not None else f"<{type(value).__name__}>"

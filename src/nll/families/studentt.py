@@ -1,0 +1,112 @@
+"""Student's t distribution: errors like the Normal's, with room for outliers."""
+
+from __future__ import annotations
+
+from nll.families.constraints import Positive, Real
+from nll.families.family import Family, Moments
+from nll.numerics.bits import fma, sqrt
+from nll.numerics.elementary import log, log_of_sum
+from nll.numerics.formula import formula
+from nll.numerics.gamma_ratios import student_constant, student_constant_d1, student_constant_d2
+from nll.numerics.pairs import two_product, two_sum
+from nll.numerics.saddle import scaled_excess
+
+HUGE = 1.7976931348623157e308
+MOST = 1e300
+SHRINK, GROW, FURTHER = 2.0**-600, 2.0**400, 2.0**-900
+LOG_SHRINK, LOG_APART = 415.88830833596717, 901.0913347279288  # 600 log 2, 1300 log 2
+
+
+@formula
+def log_tail(y: float, df: float, loc: float, scale: float) -> float:
+    """Return log(1 + z**2 / df) with z = (y - loc) / scale, though z or its square may overflow.
+
+    z carries the rounding errors of the difference and of the quotient. Beyond 1e300 the logarithm is 2 log(t),
+    with t = |z| / sqrt(df) of scaled numbers.
+    """
+    difference, error = two_sum(y, -loc)
+    z = difference / scale
+    product, rest = two_product(z, scale)
+    small = ((difference - product) - rest + error) / scale
+    small = small if abs(small) < abs(z) else 0.0
+    root = sqrt(df)
+    steep = z / root
+    square = steep * steep if abs(z) > 1e150 else fma(z, z, 2.0 * (z * small)) / df
+    apart = abs(z) > HUGE
+    remote = abs(y * FURTHER - loc * FURTHER) / (scale * GROW)
+    t = (remote if apart else abs(z) * SHRINK) / root
+    far = (square > 1e300) | apart
+    u, c = two_sum(1.0, square)
+    logarithm = log_of_sum(t if far else u, 0.0 if far else c)
+    return 2.0 * (logarithm + (LOG_APART if apart else LOG_SHRINK)) if far else logarithm
+
+
+@formula
+def tail_shares(y: float, df: float, loc: float, scale: float) -> tuple[float, float, float, float, float]:
+    """Return z, z v, w v, v, (1 - z**2) v, for z = (y - loc) / scale, w = z**2 / df and v = 1 / (1 + w)."""
+    z = (y - loc) / scale
+    z = z if abs(z) < MOST else (MOST if z > 0.0 else -MOST)
+    inner = abs(z) < 1.0
+    quotient = z / df
+    bottom = fma(z, quotient, 1.0) if inner else 1.0 / z + quotient
+    pull = (z if inner else 1.0) / bottom
+    surplus = ((1.0 - z) * (1.0 + z) if inner else 1.0 / z - z) / bottom
+    return z, pull, pull * quotient, (1.0 if inner else 1.0 / z) / bottom, surplus
+
+
+class StudentT(Family):
+    """StudentT(df v, loc m, scale s) on the real line.
+
+    The loss of a row, in nats, with z = (y - m) / s:
+
+        loss = lgamma(v / 2) - lgamma((v + 1) / 2) + log(pi v) / 2 + log(s) + (v + 1) / 2 log(1 + z**2 / v)
+
+    Mean m for v > 1, variance s**2 v / (v - 2) for v > 2.
+
+    Parameters
+    ----------
+    df : v > 0, degrees of freedom, no unit; the Normal as v grows.
+    loc : m, in the unit of y.
+    scale : s > 0, in the unit of y.
+
+    Source: N. L. Johnson, S. Kotz and N. Balakrishnan, Continuous Univariate Distributions, volume 2, 2nd edition
+    (1995), chapter 28.
+
+    Examples
+    --------
+    >>> import nll
+    >>> nll.score(0.0, nll.StudentT(df=1.0, loc=0.0, scale=1.0)).sum
+    1.1447298858494
+    """
+
+    df: Positive
+    loc: Real
+    scale: Positive
+    observations = Real
+    support = Real
+
+    def loss(y, df, loc, scale):
+        tail = log_tail(y, df, loc, scale)
+        return fma(0.5 * df, tail, 0.5 * tail) + (student_constant(df) + log(scale))
+
+    def gradient(y, df, loc, scale):
+        _, pull, share, _, surplus = tail_shares(y, df, loc, scale)
+        more = 1.0 + 1.0 / df
+        # log(1 + w) - w / (1 + w), near 0 as -w / (1 + w) - log(1 / (1 + w))
+        bend = scaled_excess(1.0, -share, -share, -log_tail(y, df, loc, scale))
+        slope = fma(0.5, bend - share / df, student_constant_d1(df))
+        return slope, -more * pull / scale, surplus / scale
+
+    def hessian(y, df, loc, scale):
+        z, pull, share, v, surplus = tail_shares(y, df, loc, scale)
+        more = 1.0 + 1.0 / df
+        skew = (share - v / df) / scale
+        width = 1.0 / scale / scale
+        df_df = fma(0.5 * share / df, (1.0 + v) / df - share, student_constant_d2(df))
+        lean = more * pull * v
+        loc_loc, loc_scale = more * (v * (v - share)) * width, 2.0 * lean * width
+        scale_scale = fma(2.0 * z, lean, -surplus) * width
+        return df_df, -pull / df * skew, -share * skew, loc_loc, loc_scale, scale_scale
+
+    def start(moments: Moments) -> tuple[float, float, float]:
+        return 5.0, moments.mean, (0.6 * moments.variance) ** 0.5

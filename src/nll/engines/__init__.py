@@ -1,0 +1,5 @@
+"""Where passes run."""
+
+from nll.engines.local import Local
+
+__all__ = ["Local"]

@@ -1,0 +1,129 @@
+"""The default engine: threads of this process over batches, reading ahead while kernels run."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import chain, islice
+from typing import Any, Protocol, TypeVar
+
+from nll.errors import UsageError
+
+
+class Chunk(Protocol):
+    """Consecutive rows: the number of the first, and how many."""
+
+    @property
+    def first(self) -> int:
+        """The number of the first row."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        ...
+
+
+C = TypeVar("C", bound=Chunk)
+S = TypeVar("S")
+Progress = Callable[[int], None]  # called with the rows done since the last call
+SECONDS_DEAF = 0.1  # the longest that an interruption waits to be seen
+
+
+class Local:
+    """Runs a step on every chunk and merges the states; knows no statistics.
+
+    Parameters
+    ----------
+    threads : how many threads run steps; all CPUs that this process may use by default.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise UsageError(f"threads is a whole number of at least 1; got {threads!r}")
+        self.threads = threads or _usable_cpus()
+
+    def reduce(
+        self,
+        chunks: Iterator[C],
+        step: Callable[[C], S],
+        merge: Callable[[S, S], Any],
+        zero: S,
+        progress: Progress | None = None,
+    ) -> S:
+        """Return zero + step(chunk_0) + step(chunk_1) + ...
+
+        Raises what the first failing chunk raised. An interruption stops all threads after their chunk.
+        """
+        head = list(islice(chunks, 2))
+        every = chain(head, chunks)
+        if self.threads == 1 or len(head) < 2:
+            for chunk in every:
+                merge(zero, step(chunk))
+                if progress is not None:
+                    progress(chunk.size)
+            return zero
+        return _Pass(every, step, merge, zero, progress).run(self.threads)
+
+
+def _usable_cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Pass:
+    """One pass by several threads, which take chunks from one iterator and merge into one state."""
+
+    def __init__(
+        self,
+        chunks: Iterator[Any],
+        step: Callable[[Any], Any],
+        merge: Callable[[Any, Any], Any],
+        zero: Any,
+        progress: Progress | None,
+    ) -> None:
+        self.chunks, self.step, self.merge, self.state, self.progress = chunks, step, merge, zero, progress
+        self.reading, self.merging, self.stop = threading.Lock(), threading.Lock(), threading.Event()
+        self.failures: list[tuple[int, BaseException]] = []
+        self.read_to = 0
+
+    def run(self, threads: int) -> Any:
+        with ThreadPoolExecutor(threads, thread_name_prefix="nll") as pool:
+            running = {pool.submit(self.work) for _ in range(threads)}
+            try:
+                # Polars' handler of SIGINT restarts a wait without end, so that this thread would never look up.
+                while running:
+                    running = wait(running, timeout=SECONDS_DEAF).not_done
+            finally:
+                self.stop.set()  # also on KeyboardInterrupt, which only this thread sees
+        if self.failures:
+            raise min(self.failures, key=lambda failure: failure[0])[1]
+        return self.state
+
+    def work(self) -> None:
+        while not self.stop.is_set():
+            try:
+                with self.reading:
+                    chunk = None if self.stop.is_set() else next(self.chunks, None)
+                    if chunk is not None:
+                        self.read_to = chunk.first + chunk.size
+            except BaseException as error:
+                self.fail(self.read_to, error)
+                return
+            if chunk is None:
+                return
+            try:
+                part = self.step(chunk)
+                with self.merging:
+                    self.merge(self.state, part)
+                if self.progress is not None:
+                    self.progress(chunk.size)
+            except BaseException as error:
+                self.fail(chunk.first, error)
+                return
+
+    def fail(self, first: int, error: BaseException) -> None:
+        # Chunks are taken in order, so every chunk before this one is done or in work: the first failure is found.
+        self.failures.append((first, error))
+        self.stop.set()

@@ -1,0 +1,1 @@
+"""The loops: a family's scalar formulas become compiled passes over batches."""

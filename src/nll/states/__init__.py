@@ -1,0 +1,1 @@
+"""What passes leave behind, and how two of it merge."""

@@ -1,0 +1,194 @@
+"""Tables in files: one or many, of one format, local or remote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from nll.errors import DataError, NllError, UsageError, first_line
+from nll.sources import text
+from nll.sources.condition import Condition
+from nll.sources.formats import PARQUET, Format, scan_parquet
+from nll.sources.lazy import LazySource
+from nll.sources.paths import is_remote
+from nll.sources.source import Source, is_failure
+
+Schema = dict[str, pl.DataType]
+
+
+class FileSource(LazySource):
+    """Files read one after the other as one table; the first says which columns there are.
+
+    Parquet files are one scan, so that thousands of them open while rows flow. Files of other formats
+    are a scan each, joined by the names of columns: their types may differ as far as numbers go.
+    """
+
+    def __init__(self, paths: list[str], form: Format, description: str, condition: Condition | None = None) -> None:
+        self._paths = paths
+        self._format = form
+        self._types: dict[str, Schema] = {}
+        super().__init__(pl.LazyFrame(), description, condition)
+
+    def parts(self) -> list[Source]:
+        """Return a source for each file, or itself if its condition looks at the whole table."""
+        if len(self._paths) == 1 or (self.condition is not None and not self.condition.by_row(self.schema)):
+            return [self]
+        return [FileSource([path], self._format, path, self.condition) for path in self._paths]
+
+    def _read_schema(self) -> Schema:
+        if self._format is PARQUET:
+            self._lazy = scan_parquet(self._paths)
+            return super()._read_schema()
+        empty: dict[str, Schema] = {}
+        for path in self._paths:
+            try:
+                types, filled = self._types_of(path)
+            except BaseException as error:
+                if not is_failure(error):
+                    raise
+                raise self._broken(path, error, []) from error
+            (self._types if filled else empty)[path] = types
+        if not self._types:  # headers alone say no types
+            return dict.fromkeys(empty[self._paths[0]], pl.Null())
+        return dict(next(iter(self._types.values())))
+
+    def _types_of(self, path: str) -> tuple[Schema, bool]:
+        if not is_remote(path) and Path(path).stat().st_size == 0:
+            raise DataError(_broken_text(path, self._format, "it is empty (0 bytes)"))
+        if self._format.text:
+            return text.guess_types(path, self._format)
+        return dict(self._format.scan(path, None).collect_schema()), True
+
+    def _plan(self, columns: list[str]) -> pl.LazyFrame:
+        if self._format is PARQUET:
+            return self._lazy
+        if not self._types:
+            return pl.LazyFrame(schema=self._schema)
+        scans: list[pl.LazyFrame] = []
+        for path, types in self._types.items():
+            self._check_types(path, types, columns)
+            scans.append(self._format.scan(path, types if self._format.text else None).select(columns))
+        return scans[0] if len(scans) == 1 else pl.concat(scans, how="vertical_relaxed")
+
+    def _check_types(self, path: str, types: Schema, columns: list[str]) -> None:
+        """Raise DataError unless a file's columns can follow those of the first file."""
+        first = self._paths[0]
+        for name in columns:
+            expected, found = self._schema[name], types.get(name)
+            if found is None:
+                raise DataError(
+                    f"{path} has no column {name!r}, and {first} has; leave that file out or add the column"
+                )
+            if found != expected and not (_is_number(found) and _is_number(expected)):
+                raise DataError(
+                    f"column {name!r} is {found} in {path} and {expected} in {first}: "
+                    "write the files with one type, or read them one by one"
+                )
+
+    def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+        if not self._format.text:
+            yield from super()._frames(columns)
+            return
+        rows = 0
+        while True:
+            needed = self._needed(columns)
+            plan = self._filtered(self._plan(needed)).select(columns).slice(rows)
+            try:
+                for frame in plan.collect_batches(maintain_order=True, engine="streaming"):
+                    rows += frame.height
+                    yield frame
+                return
+            except BaseException as error:
+                # Whole numbers up to the sampled row, fractions after it: go on from here with doubles.
+                if not is_failure(error) or not self._widen(needed):
+                    raise
+
+    def _widen(self, columns: list[str]) -> bool:
+        try:
+            changed = [text.widen(path, self._format, types, columns) for path, types in self._types.items()]
+        except pl.exceptions.PolarsError:  # the file is broken otherwise: the first error says how
+            return False
+        return any(changed)
+
+    def _row_of_table(self, row: int) -> int:
+        while True:
+            try:
+                return super()._row_of_table(row)
+            except Exception:
+                if not self._format.text or not self._widen(self._needed([])):
+                    raise
+
+    def _locate(self, row: int) -> str:
+        row = self._row_of_table(row)
+        if len(self._paths) == 1:
+            return f"row {row} of {self._paths[0]}"
+        for path in self._paths:
+            rows = int(self._format.scan(path, self._types.get(path)).select(pl.len()).collect().item())
+            if row < rows:
+                return f"row {row} of {path}"
+            row -= rows
+        raise IndexError(row)
+
+    def _explain(self, error: BaseException, columns: list[str]) -> NllError:
+        """Read file by file until one fails, and say what is wrong with it."""
+        for path in self._paths:
+            try:
+                self._try_open(path)
+                self._try_read(path, columns)
+            except BaseException as cause:
+                if isinstance(cause, NllError):
+                    return cause
+                if not is_failure(cause):
+                    raise
+                return self._broken(path, cause, columns)
+        return DataError(f"{self.description} cannot be read: {type(error).__name__}: {first_line(error)}")
+
+    def _try_open(self, path: str) -> None:
+        if is_remote(path):
+            return
+        if not Path(path).exists():
+            raise UsageError(f"no such file: {path} (it was there when the files were listed, or is a dangling link)")
+        if Path(path).stat().st_size == 0:
+            raise DataError(_broken_text(path, self._format, "it is empty (0 bytes)"))
+
+    def _try_read(self, path: str, columns: list[str]) -> None:
+        types = dict(self._format.scan(path, self._types.get(path)).collect_schema())
+        if not columns:
+            return
+        columns = self._needed(columns)
+        self._check_types(path, types, columns)
+        expected = self._schema if self._format is PARQUET else self._types.get(path)
+        try:
+            for _ in self._format.scan(path, expected).select(columns).collect_batches(engine="streaming"):
+                pass
+        except pl.exceptions.SchemaError as error:
+            wrong = [name for name in columns if types[name] != self._schema[name]]
+            if not wrong:
+                raise
+            is_and_should = ", ".join(f"{name!r} is {types[name]} and not {self._schema[name]}" for name in wrong)
+            raise DataError(
+                f"{path} does not have the column types of {self._paths[0]}: {is_and_should}; "
+                "put the file with the widest types first, or write the files with one type"
+            ) from error
+
+    def _broken(self, path: str, error: BaseException, columns: list[str]) -> NllError:
+        """Return the error for a file that cannot be read."""
+        if isinstance(error, NllError):
+            return error
+        if isinstance(error, FileNotFoundError):
+            return UsageError(f"no such file: {path}")
+        if isinstance(error, PermissionError):
+            return UsageError(f"{path} cannot be opened: permission denied")
+        reason = text.bad_line(path, self._format) if self._format.text and not is_remote(path) else None
+        return DataError(_broken_text(path, self._format, reason or first_line(error)))
+
+
+def _is_number(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
+
+
+def _broken_text(path: str, form: Format, reason: str) -> str:
+    advice = "" if form.text else "; it may be truncated, damaged or of another format: write or fetch it again"
+    return f"{path} cannot be read as {form.name}: {reason}{advice}"

@@ -1,0 +1,67 @@
+"""Score, fit and compare probabilistic models by negative log-likelihood."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nll.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from nll import data as data
+    from nll import engines as engines
+    from nll import errors as errors
+    from nll import plots as plots
+    from nll.families.bernoulli import Bernoulli as Bernoulli
+    from nll.families.beta import Beta as Beta
+    from nll.families.binomial import Binomial as Binomial
+    from nll.families.categorical import Categorical as Categorical
+    from nll.families.exponential import Exponential as Exponential
+    from nll.families.gamma import Gamma as Gamma
+    from nll.families.geometric import Geometric as Geometric
+    from nll.families.laplace import Laplace as Laplace
+    from nll.families.logistic import Logistic as Logistic
+    from nll.families.lognormal import LogNormal as LogNormal
+    from nll.families.negativebinomial import NegativeBinomial as NegativeBinomial
+    from nll.families.normal import Normal as Normal
+    from nll.families.poisson import Poisson as Poisson
+    from nll.families.studentt import StudentT as StudentT
+    from nll.families.weibull import Weibull as Weibull
+    from nll.results.score import Score as Score
+    from nll.results.score import Scores as Scores
+    from nll.tasks.running import Tally as Tally
+    from nll.tasks.score import rows as rows
+    from nll.tasks.score import score as score
+
+# Loaded when first used, so that `import nll` costs nothing and each user pays for what they call.
+_PLACES = {
+    "rows": "nll.tasks.score",
+    "score": "nll.tasks.score",
+    "Tally": "nll.tasks.running",
+    "Score": "nll.results.score",
+    "Scores": "nll.results.score",
+}
+_MODULES = ("data", "engines", "errors", "plots")
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _MODULES:
+        return import_module(f"nll.{name}")
+    if name == "plot":
+        return import_module("nll.plots")
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
+    from nll.families import families
+
+    if name in families():
+        return families()[name]
+    from nll.errors import nearest
+
+    raise AttributeError(f"module 'nll' has no attribute {name!r}{nearest(name, __dir__())}")
+
+
+def __dir__() -> list[str]:
+    from nll.families import families
+
+    return sorted([*_PLACES, *_MODULES, *families(), "plot", "__version__"])

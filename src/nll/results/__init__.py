@@ -1,0 +1,1 @@
+"""The records that tasks return, and how they print."""

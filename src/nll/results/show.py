@@ -1,0 +1,126 @@
+"""How results print: rich tables in a terminal, escaped HTML in a notebook."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from nll.results.score import Score, Scores
+
+MOST_GROUPS = 40
+COLUMNS: tuple[str, ...] = ("n", "mean", "stderr", "95 % interval", "perplexity", "sum")
+
+
+def number(x: float) -> str:
+    """Write a number with six digits."""
+    return "–" if isinstance(x, float) and math.isnan(x) else f"{x:,.6g}" if abs(x) < 1e15 else f"{x:.6g}"
+
+
+def cells(score: Score) -> list[str]:
+    """Return the numbers of a score as text, in the order of COLUMNS."""
+    low, high = score.ci()
+    interval = f"{number(low)} to {number(high)}" if math.isfinite(low) and math.isfinite(high) else "–"
+    return [
+        f"{score.n:,}",
+        number(score.mean),
+        number(score.stderr),
+        interval,
+        number(score.perplexity),
+        number(score.sum),
+    ]
+
+
+def title(score: Score) -> str:
+    """Return what a table shows."""
+    what = f"Negative log-likelihood, {score.units} a row"
+    return f"{what}: {score.distribution}" if score.distribution else what
+
+
+def rows_of(
+    scores: Scores, last: str = "all", total: Score | None = None
+) -> tuple[list[str], list[list[str]], list[str]]:
+    """Return header, rows and notes of a table by group."""
+    several = len(scores.by) > 1
+    shown = list(scores.groups.items())[:MOST_GROUPS]
+    body = [[*(map(str, key) if several else [str(key)]), *cells(score)] for key, score in shown]
+    total = total or scores.total
+    body.append([last, *[""] * (len(scores.by) - 1), *cells(total)])
+    notes = total.notes
+    if len(scores) > MOST_GROUPS:
+        notes = [f"{len(scores) - MOST_GROUPS:,} more groups: .to_polars() (or --csv) has them all", *notes]
+    return [*scores.by, *COLUMNS], body, notes
+
+
+def score_table(score: Score) -> RenderableType:
+    """Return a score as a rich table."""
+    header, body, notes = list(COLUMNS), [cells(score)], score.notes
+    if score.labels is not None:
+        header, body, notes = rows_of(score.labels, "joint", score)
+    return _rich(title(score), header, body, notes, 0 if score.labels is None else len(score.labels.by))
+
+
+def scores_table(scores: Scores) -> RenderableType:
+    """Return scores by group as a rich table."""
+    return _rich(title(scores.total), *rows_of(scores), len(scores.by))
+
+
+def _rich(caption: str, header: list[str], body: list[list[str]], notes: list[str], left: int) -> RenderableType:
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(caption), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for i, name in enumerate(header):
+        table.add_column(Text(name), justify="left" if i < left else "right")
+    for row in body:
+        table.add_row(*map(Text, row))
+    return Group(table, *(Text(f"Note: {note}.") for note in notes))
+
+
+def as_text(table: RenderableType) -> str:
+    """Return a table as text without colours."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    text = StringIO()
+    Console(file=text, width=110, color_system=None).print(table)
+    return text.getvalue().rstrip()
+
+
+def score_text(score: Score) -> str:
+    """Return a score as text."""
+    return as_text(score_table(score))
+
+
+def scores_text(scores: Scores) -> str:
+    """Return scores as text."""
+    return as_text(scores_table(scores))
+
+
+def score_html(score: Score) -> str:
+    """Return a score as HTML."""
+    if score.labels is not None:
+        return _html(title(score), *rows_of(score.labels, "joint", score))
+    return _html(title(score), list(COLUMNS), [cells(score)], score.notes)
+
+
+def scores_html(scores: Scores) -> str:
+    """Return scores as HTML."""
+    return _html(title(scores.total), *rows_of(scores))
+
+
+def _html(caption: str, header: list[str], body: list[list[str]], notes: list[str]) -> str:
+    def tagged(tag: str, values: Iterable[Any]) -> str:
+        return "".join(f"<{tag}>{html.escape(str(v))}</{tag}>" for v in values)
+
+    lines = "".join(f"<tr>{tagged('td', row)}</tr>" for row in body)
+    below = "".join(f"<p>Note: {html.escape(note)}.</p>" for note in notes)
+    head = f"<caption>{html.escape(caption)}</caption><thead><tr>{tagged('th', header)}</tr></thead>"
+    return f"<table>{head}<tbody>{lines}</tbody></table>{below}"

@@ -1,0 +1,110 @@
+"""`nll demo`: three real forecasts of rain, scored beside scikit-learn, in one page."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from nll.results.score import Scores
+
+MODELS = {"p_month": "calendar", "p_logistic": "logistic", "p_boosting": "boosting"}
+SEASONS = ("winter", "spring", "summer", "autumn")
+
+# sklearn.metrics.log_loss(y, p) on rain.parquet, scikit-learn 1.9.1: shown where scikit-learn is not installed.
+LOG_LOSS = {"p_month": 0.6299642979268404, "p_logistic": 0.54828738037367, "p_boosting": 0.5705522417357277}
+LOG_LOSS_BY = "scikit-learn 1.9.1, as stored"
+
+
+@click.command()
+def demo() -> None:
+    """Score real forecasts of rain that come with nll, and say what to try next."""
+    from nll.cli.terminal import show
+    from nll.data import path
+    from nll.families.bernoulli import Bernoulli
+    from nll.tasks.score import score
+
+    rain = path("rain")
+    scores = {model: score("y", Bernoulli(probs=model), rain, by="season", cluster="week") for model in MODELS}
+    click.echo(
+        "Will it rain in Seattle tomorrow? Three forecasts a day, each made the evening before, and what came.\n"
+    )
+    show(_table(scores, *reference(rain)), numbers=True)
+    one = score(1, Bernoulli(probs=0.8)).sum
+    click.echo(
+        f"\nEach day costs -log p of what happened: a forecast of 80 % that comes true costs -log 0.8 = {one:.4f}."
+    )
+    click.echo("\nTry next:")
+    for line in _next(rain):
+        click.echo(f"  {line}")
+
+
+def reference(rain: Path) -> tuple[str, dict[str, float]]:
+    """Return whose log loss it is, and that of each model."""
+    try:
+        # By name: nll never needs scikit-learn, and only shows that the numbers agree.
+        sklearn, metrics = import_module("sklearn"), import_module("sklearn.metrics")
+    except ImportError:
+        return LOG_LOSS_BY, LOG_LOSS
+    import polars as pl
+
+    table = pl.read_parquet(rain)
+    return f"scikit-learn {sklearn.__version__}", {
+        model: float(metrics.log_loss(table["y"].to_numpy(), table[model].to_numpy())) for model in MODELS
+    }
+
+
+def _table(scores: dict[str, Scores], who: str, reference: dict[str, float]) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+
+    days = next(iter(scores.values())).total.n
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table.title = f"Log loss of {days:,} days, nats a day ± standard error clustered by week"
+    table.add_column("")
+    for model, name in MODELS.items():
+        table.add_column(f"{name}\n{model}")
+    for season in SEASONS:
+        table.add_row(season, *(_cell(each[season]) for each in scores.values()), end_section=season == SEASONS[-1])
+    table.add_row("all", *(_cell(each.total) for each in scores.values()), style="bold")
+    table.add_row(who, *(f"{reference[model]:.4f}" for model in MODELS))
+    off = max(abs(each.total.mean - reference[model]) for model, each in scores.items())
+    table.caption = f"scikit-learn and nll differ by at most {off:.0e}."
+    table.caption_justify = "left"
+    return table
+
+
+def _cell(score: Any) -> str:
+    return f"{score.mean:.4f} ± {score.stderr:.4f}"
+
+
+def _next(rain: Path) -> list[str]:
+    """Return lines that work when they are pasted into the shell that ran this."""
+    path = rain.relative_to(Path.cwd()) if rain.is_relative_to(Path.cwd()) else rain
+    file, nll = shlex.quote(str(path)), command()
+    return [
+        f"{nll} score {file} -y y -d 'Bernoulli(probs=p_boosting)' --by year --cluster week",
+        f"{nll} score {file} -y y -d 'Bernoulli(probs=p_logistic)' --units bits --where \"season = 'winter'\" --json",
+        f"{nll} families",
+        f"{nll} plot loss -o loss.html",
+    ]
+
+
+def command() -> str:
+    """Return how this shell calls us: nll, the path of it, or python -m nll."""
+    called = Path(sys.argv[0])
+    if called.stem != "nll":
+        return f"{shlex.quote(sys.executable)} -m nll"
+    found = shutil.which("nll")
+    if found is not None and Path(found).resolve() == called.resolve():
+        return "nll"
+    called = called.absolute()
+    return shlex.quote(str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called))

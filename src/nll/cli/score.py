@@ -1,0 +1,158 @@
+"""`nll score`: the negative log-likelihood of the rows of files."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nll.errors import UsageError
+
+if TYPE_CHECKING:
+    from nll.sources import Source
+
+EPILOG = """\b
+Examples:
+  nll score preds.csv -y label -d 'Bernoulli(probs=p)'
+  nll score 'preds/*.parquet' -y label -d 'Bernoulli(logits=z)' --by country,model --cluster user
+  nll score forecasts.parquet -y demand -d 'Normal(loc=mu, scale=1.5)' --where "year = 2024" --json
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("files", nargs=-1, required=True)
+@click.option("-y", "y", required=True, metavar="COLUMN", help="The column of what happened.")
+@click.option(
+    "-d",
+    "--distribution",
+    required=True,
+    metavar="EXPR",
+    help="What the model said: a family whose parameters are columns or numbers, such as 'Normal(loc=mu, scale=2)'. "
+    "`nll families` lists them; other names than plain words are put in quotes.",
+)
+@click.option("--by", multiple=True, metavar="COLUMNS", help="Score by group: a column, or several with commas.")
+@click.option("--sample-weight", metavar="COLUMN", help="Weights of the rows, at least 0.")
+@click.option("--cluster", metavar="COLUMN", help="Rows of one value depend on each other, for standard errors.")
+@click.option("--where", metavar="SQL", help="Score only rows that meet this condition: \"country = 'DE' AND p > 0\".")
+@click.option(
+    "--missing",
+    type=click.Choice(["error", "drop"]),
+    default="error",
+    show_default=True,
+    help="A row with an empty cell is an error, or is dropped and counted.",
+)
+@click.option("--clip", type=float, metavar="P", help="Raise probabilities to P, such as 1e-15, and count such rows.")
+@click.option("--labels", metavar="A,B,...", help="The values of y in the order of the classes, if not 0, 1, ...")
+@click.option("--label-smoothing", type=float, default=0.0, metavar="E", help="Mix targets with the uniform one.")
+@click.option(
+    "--units", type=click.Choice(["nats", "bits", "bans"]), default="nats", show_default=True, help="Of all losses."
+)
+@click.option("--threads", type=int, metavar="N", help="All CPUs by default; the numbers are the same for any.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line a group.")
+@click.option("--parquet", metavar="OUT", help="Write the scores, one row a group, into a Parquet file too.")
+@click.option("--rows", metavar="OUT", help="Write the loss of every row (columns row, loss) into .parquet or .csv.")
+@click.option("--no-progress", is_flag=True, help="Show no progress; it is shown only in a terminal, after a second.")
+def score(**options: Any) -> None:
+    """Print the exact negative log-likelihood of FILES under a distribution, with its standard error.
+
+    FILES are Parquet, CSV, JSON lines or Arrow files, patterns or folders. They are read in a stream, so
+    they may be larger than memory.
+    """
+    if options["as_json"] and options["as_csv"]:
+        raise UsageError("--json and --csv exclude each other: both are printed")
+    from nll.families.expression import parse_distribution
+
+    dist = parse_distribution(options["distribution"])
+    source = _source(options)
+    chosen = {name: options[name] for name in ("missing", "clip", "label_smoothing")}
+    chosen["labels"] = None if options["labels"] is None else labels(options["labels"], source, options["y"])
+    result = _scored(dist, source, options, chosen)
+    if options["rows"]:
+        _write_rows(dist, source, options, chosen)
+    if options["parquet"]:
+        from nll.cli.output import write_frame
+
+        write_frame(result.to_polars(), options["parquet"])
+    _show(result, options)
+
+
+def _source(options: dict[str, Any]) -> Source:
+    """Open the files, and check what is to be written, before any work is done."""
+    from nll.sources import open_source
+
+    files = options["files"]
+    if options["rows"] or options["parquet"]:
+        from nll.cli.output import TABLES, check_output
+        from nll.sources.paths import expand
+
+        read = expand(files)
+        for option, suffixes in (("rows", TABLES), ("parquet", TABLES[:1])):
+            if options[option]:
+                check_output(f"--{option}", options[option], suffixes, read)
+    return open_source(files[0] if len(files) == 1 else list(files), where=options["where"])
+
+
+def labels(text: str, source: Source, y: str) -> list[Any]:
+    """Return labels as the column of observations has them: numbers where it holds numbers, else text."""
+    source.require([y])
+    values = [value.strip() for value in text.split(",")]
+    if not source.schema[y].is_numeric():
+        return values
+    try:
+        return [int(value) if value.lstrip("+-").isdigit() else float(value) for value in values]
+    except ValueError:
+        raise UsageError(f"--labels {text}: column {y!r} holds numbers, so its labels must be numbers") from None
+
+
+def columns(given: tuple[str, ...]) -> list[str] | None:
+    """Return the names in a repeated option, each of which may hold several with commas."""
+    names = [name.strip() for each in given for name in each.split(",")]
+    if not all(names) or len(set(names)) != len(names):
+        raise UsageError(f"--by names each column once; got {', '.join(map(repr, names))}")
+    return names or None
+
+
+def _scored(dist: Any, source: Source, options: dict[str, Any], chosen: dict[str, Any]) -> Any:
+    from nll.cli.terminal import RowProgress
+    from nll.tasks.score import score as scored
+
+    with RowProgress("scoring", wanted=not options["no_progress"]) as progress:
+        return scored(
+            options["y"],
+            dist,
+            source,
+            sample_weight=options["sample_weight"],
+            by=columns(options["by"]),
+            cluster=options["cluster"],
+            units=options["units"],
+            threads=options["threads"],
+            progress=progress,
+            **chosen,
+        )
+
+
+def _write_rows(dist: Any, source: Source, options: dict[str, Any], chosen: dict[str, Any]) -> None:
+    from nll.cli.output import write_rows
+    from nll.cli.terminal import RowProgress
+    from nll.results.units import nats_per
+    from nll.tasks.rows import row_batches
+
+    with RowProgress(f"writing {options['rows']}", wanted=not options["no_progress"]) as progress:
+        batches = row_batches(options["y"], dist, source, **chosen)
+        write_rows(batches, options["rows"], nats_per(options["units"]), progress)
+
+
+def _show(result: Any, options: dict[str, Any]) -> None:
+    """Print the result; what stdout cannot say goes to stderr."""
+    if not options["as_json"] and not options["as_csv"]:
+        from nll.cli.terminal import show
+        from nll.results.score import Score
+        from nll.results.show import score_table, scores_table
+
+        show(score_table(result) if isinstance(result, Score) else scores_table(result), numbers=True)
+        return
+    sys.stdout.write(result.to_json() + "\n" if options["as_json"] else result.to_polars().write_csv())
+    for note in getattr(result, "total", result).notes:
+        click.echo(f"note: {note}", err=True)

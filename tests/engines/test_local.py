@@ -23,15 +23,15 @@ def pieces(count: int) -> Iterator[Piece]:
     return (Piece(10 * i) for i in range(count))
 
 
-def collect(whole: list[int], part: list[int]) -> None:
-    whole.extend(part)
+def reduce(threads, chunks, step, progress=None) -> list[int]:
+    return Local(threads).reduce(chunks, lambda state, chunk: state.extend(step(chunk)), list, list.extend, progress)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8, None])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
 def test_every_chunk_is_done_once(threads, count):
     done: list[int] = []
-    got = Local(threads).reduce(pieces(count), lambda p: [p.first], collect, [], done.append)
+    got = reduce(threads, pieces(count), lambda p: [p.first], done.append)
     assert sorted(got) == [10 * i for i in range(count)]
     assert sum(done) == 10 * count
 
@@ -46,7 +46,7 @@ def test_the_first_failing_chunk_is_named(threads):
 
     for _ in range(20):
         with pytest.raises(ValueError, match=r"chunk 30$"):
-            Local(threads).reduce(pieces(40), step, collect, [])
+            reduce(threads, pieces(40), step)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
@@ -56,7 +56,7 @@ def test_a_source_that_fails_comes_after_the_rows_before_it(threads):
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="disk"):
-        Local(threads).reduce(broken(), lambda p: [p.first], collect, [])
+        reduce(threads, broken(), lambda p: [p.first])
 
     def step(piece: Piece) -> list[int]:
         if piece.first == 40:
@@ -65,7 +65,7 @@ def test_a_source_that_fails_comes_after_the_rows_before_it(threads):
         return []
 
     with pytest.raises(ValueError, match="row 40"):
-        Local(threads).reduce(broken(), step, collect, [])
+        reduce(threads, broken(), step)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
@@ -81,7 +81,7 @@ def test_no_more_chunks_are_read_after_a_failure(threads):
         raise ValueError(f"chunk {piece.first}")
 
     with pytest.raises(ValueError, match="chunk 0"):
-        Local(threads).reduce(endless(), step, collect, [])
+        reduce(threads, endless(), step)
     assert len(read) <= threads + 2
 
 
@@ -94,7 +94,7 @@ def test_an_interruption_stops_every_thread(threads):
 
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        Local(threads).reduce(pieces(10**9), step, collect, [])
+        reduce(threads, pieces(10**9), step)
     assert threading.active_count() == before
 
 
@@ -104,7 +104,7 @@ def test_progress_that_fails_is_raised():
 
     for threads in (1, 3):
         with pytest.raises(RuntimeError, match="10 rows"):
-            Local(threads).reduce(pieces(4), lambda p: [p.first], collect, [], progress)
+            reduce(threads, pieces(4), lambda p: [p.first], progress)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])

@@ -85,7 +85,8 @@ def test_every_slice_is_exact(name, n):
     random = np.random.default_rng(n)
     y = losses(random, name, n)
     check(y)
-    check(y, codes=random.integers(0, 4, n).astype(np.int32), groups=5)
+    for codes in (random.integers(0, 4, n), np.zeros(n), np.sort(random.integers(0, 4, n)), random.random(n) < 0.001):
+        check(y, codes=codes.astype(np.int32), groups=5)
     w = random.choice([0.0, 0.5, 1.0, 3.0], n) * random.random(n)
     check(y, weights=w)
     check(y, weights=w, codes=random.integers(0, 4, n).astype(np.int32), groups=5)
@@ -131,10 +132,30 @@ def test_any_mixture(values, seed):
     check(values, weights=np.ldexp(random.random(len(values)), random.integers(-70, 26, len(values))))
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(-42, 14), st.integers(0, 10**6), st.booleans())
+def test_both_sides_of_every_edge(exponent, seed, grouped):
+    """Losses around one power of two, with all their digits: the first that a slice cannot hold must be seen."""
+    random = np.random.default_rng(seed)
+    y = np.ldexp(1.0 + random.uniform(-(2.0**-50), 2.0**-50, 20), exponent) * random.choice([-1.0, 1.0], 20)
+    codes = random.integers(0, 3, 20).astype(np.int32) if grouped else None
+    check(y[:1], codes=None if codes is None else codes[:1], groups=3 if grouped else 1)
+    check(y, codes=codes, groups=3 if grouped else 1)
+
+
 def test_the_largest_block_does_not_overflow():
     for value in (np.nextafter(HIGHEST_ROOT, 0), -np.nextafter(HIGHEST_ROOT, 0), np.nextafter(2.0**11, 0) * 2.0**-6):
         check(np.full(BLOCK, value))
         check(np.full(BLOCK, value), codes=np.zeros(BLOCK, np.int32))
+
+
+@pytest.mark.parametrize("value", [31.99, -31.99, 45.2, 1000.0])
+def test_a_group_of_many_blocks_does_not_overflow(value):
+    n = 10 * BLOCK
+    codes = (np.arange(n) % 1000 == 5).astype(np.int32)
+    check(np.full(n, value), codes=codes, groups=2)
+    check(np.full(n, value))
+    check(np.full(n, value), weights=np.ones(n), codes=codes, groups=2)
 
 
 def test_rows_are_the_losses_and_few_rows_need_no_compiler():

@@ -101,7 +101,7 @@ def test_carries_change_no_sum(limit, seed, tables):
 def test_words_never_overflow():
     """As many numbers as come before a carry, as large as they may be, many times."""
     sums, times = ExactSums.zeros(1, 1), 40
-    largest = np.full((1, 1, WORDS), 2**61, np.int64)  # 2**22 numbers of 2**39 units
+    largest = np.full((1, 1, WORDS), 2**62, np.int64)  # 2**22 numbers of 2**40 units
     for _ in range(times):
         sums.add_table(largest, exact.ADDITIONS_BEFORE_CARRY)
     assert sums.count(0, 0) * UNIT == times * value_of(largest[0, 0])

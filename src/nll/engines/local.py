@@ -48,24 +48,26 @@ class Local:
     def reduce(
         self,
         chunks: Iterator[C],
-        step: Callable[[C], S],
+        step: Callable[[S, C], Any],
+        zero: Callable[[], S],
         merge: Callable[[S, S], Any],
-        zero: S,
         progress: Progress | None = None,
     ) -> S:
-        """Return zero + step(chunk_0) + step(chunk_1) + ...
+        """Return a state to which a step has added every chunk.
 
-        Raises what the first failing chunk raised. An interruption stops all threads after their chunk.
+        Each thread has a state of its own, begun by `zero`; they merge in the end. Raises what the first failing
+        chunk raised. An interruption stops all threads after their chunk.
         """
         head = list(islice(chunks, 2))
         every = chain(head, chunks)
         if self.threads == 1 or len(head) < 2:
+            state = zero()
             for chunk in every:
-                merge(zero, step(chunk))
+                step(state, chunk)
                 if progress is not None:
                     progress(chunk.size)
-            return zero
-        return _Pass(every, step, merge, zero, progress).run(self.threads)
+            return state
+        return _Pass(every, step, zero, merge, progress).run(self.threads)
 
 
 def _usable_cpus() -> int:
@@ -73,24 +75,26 @@ def _usable_cpus() -> int:
 
 
 class _Pass:
-    """One pass by several threads, which take chunks from one iterator and merge into one state."""
+    """One pass by several threads, which take chunks from one iterator."""
 
     def __init__(
         self,
         chunks: Iterator[Any],
-        step: Callable[[Any], Any],
+        step: Callable[[Any, Any], Any],
+        zero: Callable[[], Any],
         merge: Callable[[Any, Any], Any],
-        zero: Any,
         progress: Progress | None,
     ) -> None:
-        self.chunks, self.step, self.merge, self.state, self.progress = chunks, step, merge, zero, progress
-        self.reading, self.merging, self.stop = threading.Lock(), threading.Lock(), threading.Event()
+        self.chunks, self.step, self.zero, self.merge, self.progress = chunks, step, zero, merge, progress
+        self.reading, self.stop = threading.Lock(), threading.Event()
         self.failures: list[tuple[int, BaseException]] = []
         self.read_to = 0
 
     def run(self, threads: int) -> Any:
+        """Return the merged state of all threads."""
         with ThreadPoolExecutor(threads, thread_name_prefix="nll") as pool:
-            running = {pool.submit(self.work) for _ in range(threads)}
+            futures = [pool.submit(self.work) for _ in range(threads)]
+            running = set(futures)
             try:
                 # Polars' handler of SIGINT restarts a wait without end, so that this thread would never look up.
                 while running:
@@ -99,9 +103,14 @@ class _Pass:
                 self.stop.set()  # also on KeyboardInterrupt, which only this thread sees
         if self.failures:
             raise min(self.failures, key=lambda failure: failure[0])[1]
-        return self.state
+        state = futures[0].result()
+        for future in futures[1:]:
+            self.merge(state, future.result())
+        return state
 
-    def work(self) -> None:
+    def work(self) -> Any:
+        """Add chunks to a state until there are none, or one fails."""
+        state = self.zero()
         while not self.stop.is_set():
             try:
                 with self.reading:
@@ -110,20 +119,20 @@ class _Pass:
                         self.read_to = chunk.first + chunk.size
             except BaseException as error:
                 self.fail(self.read_to, error)
-                return
+                break
             if chunk is None:
-                return
+                break
             try:
-                part = self.step(chunk)
-                with self.merging:
-                    self.merge(self.state, part)
+                self.step(state, chunk)
                 if self.progress is not None:
                     self.progress(chunk.size)
             except BaseException as error:
                 self.fail(chunk.first, error)
-                return
+                break
+        return state
 
     def fail(self, first: int, error: BaseException) -> None:
+        """Note a failure and stop the pass."""
         # Chunks are taken in order, so every chunk before this one is done or in work: the first failure is found.
         self.failures.append((first, error))
         self.stop.set()

@@ -50,7 +50,7 @@ class ExactSums:
         if at is None:
             self.words += table
         else:
-            np.add.at(self.words, at, table)
+            self.words[at] += table  # no index twice: each key has one
         self.additions += additions
         if self.additions > ADDITIONS_BEFORE_CARRY:
             self.carry()
@@ -115,10 +115,13 @@ class ExactSums:
     def total(self, groups: int) -> list[int]:
         """Return the sums over the first groups, each as a whole number of 2**-1074."""
         self.carry()
-        together = ExactSums(self.words[:groups].sum(axis=0, keepdims=True))  # words below 2**40: no overflow
-        for (group, index), count in self.far.items():
-            if group < groups:
-                together.far[0, index] = together.far.get((0, index), 0) + count
+        words = self.words[:groups]
+        together = ExactSums(words.sum(axis=0, keepdims=True))  # the finer words are below 2**40: no overflow
+        together.words[0, :, 0] = 0
+        for index in range(words.shape[1]):
+            together._add_far(0, index, sum(words[:, index, 0].tolist()) << _SHIFTS[0])
+        for (_, index), count in self.far.items():
+            together._add_far(0, index, count)
         return together.counts(1)[0]
 
     def counts(self, groups: int) -> list[list[int]]:

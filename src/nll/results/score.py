@@ -77,7 +77,7 @@ class Score:
         >>> import nll
         >>> low, high = nll.score([1, 0, 1], nll.Bernoulli(probs=[0.8, 0.3, 0.6])).ci(0.9)
         >>> round(low, 3), round(high, 3)
-        (0.223, 0.504)
+        (0.227, 0.5)
         """
         if not 0.0 < level < 1.0:
             raise UsageError(f"a confidence level is between 0 and 1; got {level!r}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 NUMBERS_IN_CHUNK = 2**22  # of a matrix of parameters
-ROWS_IN_CHUNK = 2**18
+ROWS_IN_CHUNK = 2**19
 ROWS_IN_GROUPED_CHUNK = 2**20  # the states of two chunks merge group by group
 
 
@@ -175,11 +175,15 @@ def broadcast(y: Array, values: dict[str, Array], event: int) -> tuple[int, ...]
     observed = y.shape
     if event and y.ndim > max(1, *(len(s) for s in shapes.values())):
         observed = y.shape[:-1]  # soft targets: one probability a class; or one observation a label
+    found = ", ".join(f"{name} {v.shape}" for name, v in {"y": y, **values}.items())
     try:
-        return np.broadcast_shapes(observed, *shapes.values())
+        shape = np.broadcast_shapes(observed, *shapes.values())
     except ValueError:
-        found = ", ".join(f"{name} {v.shape}" for name, v in {"y": y, **values}.items())
         raise DataError(f"shapes do not broadcast against each other: {found}") from None
+    if y.size > 1 and any(s == (y.size, 1) for s in shapes.values()) and len(observed) == 1:
+        # A column of predictions against a row of observations would make n**2 rows that nobody means.
+        raise DataError(f"a column of parameters against a row of observations makes a table: {found}; ravel() one")
+    return shape
 
 
 def _matching(name: str, value: Array, shape: tuple[int, ...]) -> Array:

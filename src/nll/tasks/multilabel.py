@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nll.tasks.chunks import Chunk
-from nll.tasks.tally import empty
+from nll.tasks.ready import empty
 
 
 def by_label(chunk: Chunk) -> Chunk:

@@ -50,7 +50,7 @@ class Tally:
         if unknown := set(options) - set(chosen):
             raise UsageError(f"update has no option {sorted(unknown)[0]!r}")
         step = make_step(bound, **{**chosen, **options})
-        part = Local(threads).reduce(bound.chunks(), step, Tallies.merge, Tallies(step.weighted))
+        part = Local(threads).reduce(bound.chunks(), step, step.zero, Tallies.merge)
         for name, value in (("by", bound.by), ("cluster", bound.cluster)):
             if self.state is not None and getattr(self, name) != value:
                 raise UsageError(f"this tally was begun with {name}={getattr(self, name)!r}; got {value!r}")

@@ -22,6 +22,7 @@ from nll.tasks.chunks import Inputs, inputs
 from nll.tasks.finish import finish
 from nll.tasks.labels import Labels
 from nll.tasks.multilabel import by_label
+from nll.tasks.ready import Preparation
 from nll.tasks.tally import Step
 
 Array = npt.NDArray[Any]
@@ -66,11 +67,13 @@ def rows(
     """
     bound = inputs(y, dist, data, sample_weight=None, by=None, cluster=None, where=where)
     step = make_step(bound, missing, clip, labels, label_smoothing, None)
-    parts: list[tuple[int, Array]] = []
-    Local(threads).reduce(
-        bound.chunks(), lambda chunk: [(chunk.first, step.rows(chunk))], lambda whole, part: whole.extend(part), parts
+    parts = Local(threads).reduce(
+        bound.chunks(),
+        lambda found, chunk: found.update({chunk.first: step.rows(chunk)}),
+        dict[int, Array],
+        dict.update,
     )
-    losses = np.concatenate([part for _, part in sorted(parts, key=lambda p: p[0])]) if parts else np.empty(0)
+    losses = np.concatenate([parts[first] for first in sorted(parts)]) if parts else np.empty(0)
     return losses if data is not None else losses.reshape(bound.shape)
 
 
@@ -137,16 +140,16 @@ def score(
     0.2231435513142097
     >>> s = nll.score([1, 0, 1], nll.Bernoulli(probs=[0.8, 0.3, 0.6]))
     >>> round(s.mean, 4), round(s.stderr, 4)
-    (0.3636, 0.0852)
+    (0.3635, 0.0831)
     """
     bound = inputs(y, dist, data, sample_weight=sample_weight, by=by, cluster=cluster, where=where)
     step = make_step(bound, missing, clip, labels, label_smoothing, class_weight)
     engine = Local(threads)
-    state = engine.reduce(bound.chunks(), step, Tallies.merge, Tallies(step.weighted), progress)
+    state = engine.reduce(bound.chunks(), step, step.zero, Tallies.merge, progress)
     result = finish(state, bound.by, bound.cluster, bound.distribution, bound.description, bound.locate)
-    if step.form.event and issubclass(step.form, Bernoulli):
-        each = replace(step, form=step.form.__bases__[0])
-        state = engine.reduce(map(by_label, bound.chunks()), each, Tallies.merge, Tallies(step.weighted))
+    if bound.form.event and issubclass(bound.form, Bernoulli):
+        each = replace(step, prepare=replace(step.prepare, form=bound.form.__bases__[0]))
+        state = engine.reduce(map(by_label, bound.chunks()), each, step.zero, Tallies.merge)
         single = finish(state, ("label",), False, bound.distribution, bound.description, bound.locate)
         total = replace(result.total if isinstance(result, Scores) else result, labels=single)
         result = replace(result, total=total) if isinstance(result, Scores) else total
@@ -171,17 +174,16 @@ def make_step(
     with quiet():
         limit = math.inf if clip is None else float(-log(np.float64(clip)))
     own = None if class_weight is None else _class_weight(class_weight, labels)
-    return Step(
+    prepare = Preparation(
         bound.form,
         bound.names,
         bound.locate,
         missing == "drop",
-        limit,
         None if labels is None else Labels(labels),
         label_smoothing,
         own,
-        bound.weighted or own is not None,
     )
+    return Step(prepare, limit, bound.weighted or own is not None)
 
 
 def _class_weight(weights: Any, labels: Sequence[Any] | None) -> Array:

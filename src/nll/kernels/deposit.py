@@ -20,7 +20,7 @@ from nll.numerics.window import UNITS, WORDS
 
 U = np.uint64
 SHORT = 8  # integers in a row of a short table: a cache line
-BLOCK = 2048  # rows: 16 KiB of losses stay in the first-level cache, and 2048 slices of 51 bits fit an int64
+BLOCK = 1024  # rows: losses, observations and a parameter fit the first-level cache; slices of 51 bits an int64
 
 # Slices of 51 bits for one sum: two hold every double of 2**-39 to 2**11, four down to the window's end.
 SLICE_UNITS = (-40, -91, -142, -193)

@@ -54,6 +54,7 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(_PLACES[name]), name)
     from nll.families import families
 
+    import_module("nll.kernels.values")  # instances compile for many rows
     if name in families():
         return families()[name]
     from nll.errors import nearest

@@ -20,12 +20,15 @@ class Constraint:
     contains : the test, a formula of one number; false for NaN.
     link : the map to the real line on which a fit runs: "identity", "log", "logit", or "" where there is none.
     discrete : whether the set holds whole numbers only.
+    low, high : its ends.
     """
 
     words: ClassVar[str]
     contains: ClassVar[Callable[[float], bool]]
     link: ClassVar[str] = ""
     discrete: ClassVar[bool] = False
+    low: ClassVar[float] = -INF
+    high: ClassVar[float] = INF
 
     def __init_subclass__(cls) -> None:
         cls.contains = staticmethod(formula(cls.__dict__["contains"]))
@@ -51,6 +54,7 @@ class ExtendedReal(Constraint):
 class Positive(Constraint):
     words = "positive and finite"
     link = "log"
+    low = 0.0
 
     def contains(x):
         return (x > 0.0) & (x < INF)
@@ -58,6 +62,7 @@ class Positive(Constraint):
 
 class NonNegative(Constraint):
     words = "at least 0 and finite"
+    low = 0.0
 
     def contains(x):
         return (x >= 0.0) & (x < INF)
@@ -66,6 +71,8 @@ class NonNegative(Constraint):
 class Probability(Constraint):
     words = "in [0, 1]"
     link = "logit"
+    low = 0.0
+    high = 1.0
 
     def contains(x):
         return (x >= 0.0) & (x <= 1.0)
@@ -73,6 +80,7 @@ class Probability(Constraint):
 
 class LogProbability(Constraint):
     words = "at most 0, not NaN"
+    high = 0.0
 
     def contains(x):
         return x <= 0.0
@@ -81,6 +89,8 @@ class LogProbability(Constraint):
 class UnitInterval(Constraint):
     words = "in (0, 1)"
     link = "logit"
+    low = 0.0
+    high = 1.0
 
     def contains(x):
         return (x > 0.0) & (x < 1.0)
@@ -89,6 +99,8 @@ class UnitInterval(Constraint):
 class Binary(Constraint):
     words = "0 or 1"
     discrete = True
+    low = 0.0
+    high = 1.0
 
     def contains(x):
         return (x == 0.0) | (x == 1.0)
@@ -105,6 +117,7 @@ class Whole(Constraint):
 class Count(Constraint):
     words = "a whole number, at least 0"
     discrete = True
+    low = 0.0
 
     def contains(x):
         return (x >= 0.0) & (floor(x) == x) & (x < INF)

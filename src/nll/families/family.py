@@ -10,10 +10,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from nll.errors import UsageError, nearest
+from nll.families import values
 from nll.families.constraints import Constraint, Real
+from nll.families.values import OnInstance
+from nll.numerics.elementary import exp
 from nll.numerics.formula import formula
 
-FORMULAS = ("fill", "loss", "gradient", "hessian", "log_cdf", "log_sf", "inside", "start")
+# What a family defines as functions of numbers: formulas, which compile, and plain functions.
+FORMULAS = ("fill", "loss", "gradient", "hessian", "inside", "ends")
+ON_INSTANCE = ("log_cdf", "log_sf", "quantile", "sample", "mean", "variance", "entropy")
+PLAIN = ("start", "scipy", "sample", "mean", "variance", "entropy")
 REGISTRY: dict[str, type[Family]] = {}
 
 
@@ -46,8 +52,14 @@ class Family:
       is discrete, and `support`: the y of positive density (another y is impossible: its loss is infinite);
       a support that depends on parameters is a formula `inside(y, *theta)`;
     - formulas, scalar functions of (y, *theta): `loss`, in nats, constants included; `gradient` and `hessian`
-      (its upper triangle, row by row) in theta; `log_cdf` and `log_sf`;
+      (its upper triangle, row by row) in theta; `log_cdf` and `log_sf`, for y between the ends of the support, which
+      are those of `support` or, where they depend on parameters, a formula `ends(*theta)`; a closed
+      `quantile(log_p, log_q, *theta)`, given the logs of both tails;
+    - plain functions of arrays: `mean`, `variance`, `entropy` of (*theta) and `sample(rng, shape, *theta)`, where there
+      are better ways than the base class has; `scipy(*theta)`: the name in SciPy and its arguments;
     - `start(moments)`: parameters from which a fit begins.
+
+    On the class these are the functions; on an instance `log_cdf(y)` and the like are values (`values.py`).
 
     A subclass of a family is another parametrisation of it, chosen by the names of the arguments:
     `Bernoulli(logits=z)` is an instance of the form whose parameters are called so.
@@ -64,18 +76,26 @@ class Family:
     loss: ClassVar[Callable[..., float] | None] = None
     gradient: ClassVar[Callable[..., tuple[float, ...]] | None] = None
     hessian: ClassVar[Callable[..., tuple[float, ...]] | None] = None
-    log_cdf: ClassVar[Callable[..., float] | None] = None
-    log_sf: ClassVar[Callable[..., float] | None] = None
     inside: ClassVar[Callable[..., bool] | None] = None
+    ends: ClassVar[Callable[..., tuple[float, float]] | None] = None
+    scipy: ClassVar[Callable[..., tuple[str, dict[str, Any]]] | None] = None
+    log_cdf: ClassVar[Any] = OnInstance("log_cdf")
+    log_sf: ClassVar[Any] = OnInstance("log_sf")
+    quantile: ClassVar[Any] = OnInstance("quantile")
+    sample: ClassVar[Any] = OnInstance("sample")
+    mean: ClassVar[Any] = OnInstance("mean")
+    variance: ClassVar[Any] = OnInstance("variance")
+    entropy: ClassVar[Any] = OnInstance("entropy")
     start: ClassVar[Callable[[Moments], tuple[float, ...]] | None] = None
 
     def __init_subclass__(cls, register: bool = True) -> None:
         annotations = inspect.get_annotations(cls, eval_str=True)
         own = {k: v for k, v in annotations.items() if isinstance(v, type) and issubclass(v, Constraint)}
         cls.parameters = own or cls.parameters
-        for name in FORMULAS:
+        for name in {*FORMULAS, *ON_INSTANCE, *PLAIN}:
             if inspect.isfunction(function := cls.__dict__.get(name)):
-                setattr(cls, name, staticmethod(function if name == "start" else formula(function)))
+                function = function if name in PLAIN else formula(function)
+                setattr(cls, name, OnInstance(name, function) if name in ON_INSTANCE else staticmethod(function))
         if Family in cls.__bases__:
             cls.family, cls.forms = cls, [cls]
             REGISTRY[cls.__name__] = cls
@@ -116,6 +136,26 @@ class Family:
     @property
     def discrete(self) -> bool:
         return self.observations.discrete
+
+    def log_prob(self, y: Any) -> Any:
+        """Return log p(y), in nats, of the shape to which y and the parameters broadcast; -inf off the support."""
+        return values.log_prob(self, y)
+
+    def prob(self, y: Any) -> Any:
+        """Return p(y), a density or a probability."""
+        return values.mapped(exp, self.log_prob(y))
+
+    def cdf(self, y: Any) -> Any:
+        """Return P(Y <= y)."""
+        return values.mapped(exp, self.log_cdf(y))
+
+    def sf(self, y: Any) -> Any:
+        """Return P(Y > y)."""
+        return values.mapped(exp, self.log_sf(y))
+
+    def log_interval(self, low: Any, high: Any) -> Any:
+        """Return log P(low < Y <= high), by the tail in which nothing is lost."""
+        return values.log_interval(self, low, high)
 
     def __repr__(self) -> str:
         return f"{self.family.__name__}({', '.join(f'{k}={_short(v)}' for k, v in self.theta.items())})"

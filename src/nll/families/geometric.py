@@ -6,12 +6,12 @@ import math
 
 from nll.families.bernoulli import sigmoid
 from nll.families.constraints import Count, ExtendedReal, Probability, Whole
-from nll.families.exponential import log_one_minus_exp
 from nll.families.family import Family, Moments
 from nll.numerics.bits import fma
 from nll.numerics.elementary import INF, log, log1p, softplus
 from nll.numerics.formula import formula
 from nll.numerics.pairs import two_product
+from nll.numerics.tails import log_one_minus_exp
 
 
 @formula

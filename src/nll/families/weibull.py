@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 from nll.families.constraints import NonNegative, Positive
-from nll.families.exponential import log_one_minus_exp
 from nll.families.family import Family, Moments
 from nll.families.normal import log_parts
 from nll.numerics.bits import fma
 from nll.numerics.elementary import INF, exp, expm1, log
 from nll.numerics.formula import formula
 from nll.numerics.pairs import fast_two_sum, two_product, two_sum
+from nll.numerics.tails import log_one_minus_exp
 
 EULER_GAMMA = 0.5772156649015329
 

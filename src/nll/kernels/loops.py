@@ -55,6 +55,12 @@ def fill_by_matrix(y, theta, out):
         out[i] = total if good else NAN
 
 
+def each(theta, out):
+    """Fill `out` with the value of a formula at each row."""
+    for i in range(out.size):
+        out[i] = value(*row(theta, i))
+
+
 def rows(y, theta, out):
     """Fill `out` with the losses of a batch."""
     for start in range(0, out.size, BLOCK):

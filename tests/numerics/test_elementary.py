@@ -189,6 +189,21 @@ def test_pairs_of_special_values_and_plain(name: str) -> None:
     assert same_bits(plain[:, 1], low)
 
 
+def test_exp_of_sum_reads_the_part_below_the_last_place() -> None:
+    rng = np.random.default_rng(3)
+    x = np.concatenate([-(10.0 ** rng.uniform(-18, 2.87, 1500)), [-746.0, -745.2, -708.4, -40.0, -0.0, 0.0]])
+    x = np.maximum(x, -746.0)
+    c = np.spacing(x) * rng.choice([-0.5, -0.3, 0.0, 0.2, 0.5], x.size)
+    out = np.empty_like(x)
+    kernel(two_in, "exp_of_sum")(x, c, out)
+    with mpmath.workdps(50):
+        truth = [mpmath.exp(mpmath.mpf(float(a)) + mpmath.mpf(float(b))) for a, b in zip(x, c, strict=True)]
+    for t, y in zip(truth, out, strict=True):
+        assert abs(t - mpmath.mpf(float(y))) <= float(np.spacing(y)), (t, y)
+    with quiet():
+        assert same_bits(np.array([elementary.exp_of_sum(a, b) for a, b in zip(x, c, strict=True)]), out)
+
+
 def test_log_of_sum_reads_the_part_below_the_last_place() -> None:
     rng = np.random.default_rng(2)
     around_one = 1.0 + np.arange(-60.0, 61.0) * 2.0**-52

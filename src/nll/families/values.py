@@ -94,22 +94,26 @@ def log_prob(dist: Family, y: Any) -> Any:
 def _within(form: type[Family]) -> Callable[..., float]:
     """Return the formula of the log density, -inf off the support."""
     loss, inside, contains = form.loss, form.inside, form.support.contains
+    assert loss is not None
 
     @formula
     def log_density(y, *theta):
         return -loss(y, *theta) if contains(y) else -np.inf
 
+    if inside is None:
+        return log_density
+
     @formula
     def log_density_inside(y, *theta):
         return -loss(y, *theta) if inside(y, *theta) else -np.inf
 
-    return log_density if inside is None else log_density_inside
+    return log_density_inside
 
 
 def ends(dist: Family, theta: list[Array]) -> tuple[Array, Array]:
     """Return the ends of the support, as arrays or numbers."""
     if dist.ends is None:
-        return np.float64(dist.support.low), np.float64(dist.support.high)
+        return np.array(dist.support.low), np.array(dist.support.high)
     with quiet():
         rows = [dist.ends(*map(np.float64, row)) for row in np.broadcast(*theta)]
     shape = np.broadcast_shapes(*(t.shape for t in theta))

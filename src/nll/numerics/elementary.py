@@ -223,6 +223,15 @@ def exp(x: float) -> float:
 
 
 @formula
+def exp_of_sum(x: float, c: float) -> float:
+    """Return e**(x + c) for -746 <= x <= 0 and |c| <= ulp(x) / 2; error <= 1 ulp, subnormal results included."""
+    n, r, r_low = _reduce(x, c)
+    one, other = _scale(n)
+    t = r + r_low
+    return (1.0 + (r + fma(t * t, fma(t, _exp_series(t), 0.5), r_low))) * one * other
+
+
+@formula
 def expm1(x: float) -> float:
     """Return e**x - 1; error <= 1 ulp."""
     t = 710.0 if x > 710.0 else x

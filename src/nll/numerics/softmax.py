@@ -10,7 +10,7 @@ than 1e-4 of itself.
 import numpy as np
 
 from nll.numerics.bits import U, bits_of
-from nll.numerics.elementary import exp, log, log1p
+from nll.numerics.elementary import exp_of_sum, log, log1p
 from nll.numerics.formula import formula
 from nll.numerics.pairs import two_sum
 from nll.numerics.single import F, as_single, bits32_of, exp32, fits_single, float32_of, ordered
@@ -49,6 +49,18 @@ def lanes_sum(values):
 
 
 @formula
+def exp_difference(x, largest):
+    """Return exp(x - largest), for x <= largest.
+
+    The difference is a pair: where one class is nearly certain, its rounding would be most of the error.
+    """
+    d, d_low = two_sum(x, -largest)
+    seen = d > -746.0  # below, the result is 0, but would take a subnormal's time
+    e = exp_of_sum(d if seen else 0.0, d_low if seen else 0.0)
+    return e if seen else 0.0
+
+
+@formula
 def precise_normaliser(z, scratch):
     """Return the largest logit and log sum exp(z - largest), NaN unless there is a largest and it is finite."""
     top, largest, strange = 0, -INF, False
@@ -60,10 +72,7 @@ def precise_normaliser(z, scratch):
     if strange or not abs(largest) < INF:
         return NAN, NAN
     for j in range(z.size):
-        # The difference as a pair: where one class is nearly certain, its rounding would be most of the error.
-        d, d_low = two_sum(np.float64(z[j]), -largest)
-        e = exp(d)
-        scratch[j] = e + e * (d_low if abs(d) < INF else 0.0)
+        scratch[j] = exp_difference(np.float64(z[j]), largest)
     scratch[top] = 0.0  # its exp is the 1 of log1p
     return largest, log1p(lanes_sum(scratch[: z.size]))
 
@@ -144,11 +153,7 @@ def narrow_rows(z, classes, out):  # noqa: PLR0912 (Numba compiles one function)
         for j in range(width):
             column = columns[j]
             for i in range(ROWS):
-                # The difference as a pair: where one class is nearly certain, its rounding would be most of the error.
-                d, d_low = two_sum(column[i], -largest[i])
-                seen = d > -746.0  # below, exp is 0, but would take a subnormal's time
-                e = exp(d if seen else 0.0)
-                term[i] = e + e * d_low if seen else 0.0
+                term[i] = exp_difference(column[i], largest[i])
             for i in range(ROWS):
                 s, lost = two_sum(total[i], term[i])
                 total[i] = s

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nll.kernels.codes import hash_codes
 from nll.states.plain import NAN
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 DENSE = 2**16  # integers in so small a range are their own codes
+FEW = 5_000  # rows for which Python's own dictionary does, and nothing compiles
+SEEDS = (1, 2)
 
 
 def group_codes(columns: list[pl.Series]) -> tuple[Array, list[tuple[Any, ...]]]:
@@ -57,28 +60,16 @@ def _codes(column: pl.Series) -> tuple[Array, list[Any]]:
         if high - low < DENSE:
             numbers = numbers if numbers.dtype.kind == "u" else numbers.astype(np.int64, copy=False)
             return numbers - numbers.min(), list(range(low, high + 1))
-    if column.dtype == pl.String:
-        column = column.cast(pl.Categorical)
-    if column.dtype in (pl.Categorical, pl.Enum):
-        physical = column.to_physical()
-        return _compressed(physical, lambda first: column.gather(first).cast(pl.String).to_list())
-    return _compressed(
-        column.rank("dense"), lambda first: [NAN if v != v else v for v in column.gather(first).to_list()]
-    )
+    if column.len() < FEW:
+        places: dict[Any, int] = {}
+        values = _values(column)
+        return np.array([places.setdefault(v, len(places)) for v in values], np.int64), list(places)
+    hashed = column.to_physical() if column.dtype in (pl.Categorical, pl.Enum) else column
+    codes, rows = hash_codes(*(hashed.hash(seed).to_numpy() for seed in SEEDS))
+    return codes, _values(column.gather(rows))
 
 
-def _compressed(ranks: pl.Series, values_at: Any) -> tuple[Array, list[Any]]:
-    """Return codes 0, 1, ... for a column of small numbers with nulls, and the values at their first rows."""
-    import polars as pl
-
-    filled = ranks.cast(pl.Int64).fill_null(-1).to_numpy()
-    low, high = int(filled.min()), int(filled.max())
-    if high - low < 4 * len(filled) + DENSE:
-        first = np.full(high - low + 1, -1, np.int64)
-        first[filled[::-1] - low] = np.arange(len(filled))[::-1]
-        present = np.flatnonzero(first >= 0)
-        lookup = np.zeros(high - low + 1, np.int64)
-        lookup[present] = np.arange(present.size)
-        return lookup[filled - low], values_at(first[present])
-    _, first, codes = np.unique(filled, return_index=True, return_inverse=True)
-    return codes, values_at(first)
+def _values(column: pl.Series) -> list[Any]:
+    """Return a column as Python values, NaN as the one object that equals itself, -0.0 as 0.0."""
+    column = column + 0.0 if column.dtype.is_float() else column
+    return [NAN if v != v else v for v in column.to_list()]

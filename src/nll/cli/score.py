@@ -115,27 +115,25 @@ def columns(given: tuple[str, ...]) -> list[str] | None:
 
 
 def _scored(dist: Any, source: Source, options: dict[str, Any], chosen: dict[str, Any]) -> Any:
-    from nll.cli.terminal import RowProgress
     from nll.tasks.score import score as scored
 
-    with RowProgress("scoring", wanted=not options["no_progress"]) as progress:
-        return scored(
-            options["y"],
-            dist,
-            source,
-            sample_weight=options["sample_weight"],
-            by=columns(options["by"]),
-            cluster=options["cluster"],
-            units=options["units"],
-            threads=options["threads"],
-            progress=progress,
-            **chosen,
-        )
+    return scored(
+        options["y"],
+        dist,
+        source,
+        sample_weight=options["sample_weight"],
+        by=columns(options["by"]),
+        cluster=options["cluster"],
+        units=options["units"],
+        threads=options["threads"],
+        progress=not options["no_progress"],
+        **chosen,
+    )
 
 
 def _write_rows(dist: Any, source: Source, options: dict[str, Any], chosen: dict[str, Any]) -> None:
     from nll.cli.output import write_rows
-    from nll.cli.terminal import RowProgress
+    from nll.engines.progress import RowProgress
     from nll.results.units import nats_per
     from nll.tasks.rows import row_batches
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nll.engines.local import Local, Progress
+from nll.engines.progress import RowProgress
 from nll.errors import UsageError, listing
 from nll.families.bernoulli import Bernoulli
 from nll.families.family import Family
@@ -93,7 +94,7 @@ def score(
     where: Any = None,
     units: str = "nats",
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool = True,
 ) -> Any:
     """Return the negative log-likelihood of observations under a distribution, exact, with its standard error.
 
@@ -121,7 +122,8 @@ def score(
     where : a condition in SQL, or a Polars expression, that rows of the table must meet.
     units : "nats", "bits" or "bans".
     threads : how many threads run kernels; all CPUs by default.
-    progress : called with the number of rows done, from any thread.
+    progress : True shows the rows done on stderr, if it is a terminal and the work takes longer than a second; False
+        does not; a function is called with the rows done since the last call, from any thread.
 
     Returns
     -------
@@ -145,7 +147,9 @@ def score(
     bound = inputs(y, dist, data, sample_weight=sample_weight, by=by, cluster=cluster, where=where)
     step = make_step(bound, missing, clip, labels, label_smoothing, class_weight)
     engine = Local(threads)
-    state = engine.reduce(bound.chunks(), step, step.zero, Tallies.merge, progress)
+    with RowProgress("scoring", wanted=progress is True) as shown:
+        called = progress if callable(progress) else shown
+        state = engine.reduce(bound.chunks(), step, step.zero, Tallies.merge, called)
     result = finish(state, bound.by, bound.cluster, bound.distribution, bound.description, bound.locate)
     if bound.form.event and issubclass(bound.form, Bernoulli):
         each = replace(step, prepare=replace(step.prepare, form=bound.form.__bases__[0]))

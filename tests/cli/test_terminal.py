@@ -5,7 +5,7 @@ import pytest
 from rich.table import Table
 
 from nll.cli import terminal
-from nll.engines import progress as shown
+from nll.engines import progress as rows_done
 
 
 class Screen(io.StringIO):
@@ -23,15 +23,15 @@ def screen(monkeypatch, stream: type[io.StringIO] = Screen):
 
 def test_progress_is_unseen_in_the_first_second(monkeypatch):
     shown = screen(monkeypatch)
-    with shown.RowProgress("scoring") as progress:
+    with rows_done.RowProgress("scoring") as progress:
         progress(1_000)
     assert shown.getvalue() == ""
 
 
 def test_progress_counts_rows_after_that(monkeypatch):
     shown = screen(monkeypatch)
-    monkeypatch.setattr(shown, "SECONDS_UNSEEN", 0.0)
-    with shown.RowProgress("scoring") as progress:
+    monkeypatch.setattr(rows_done, "SECONDS_UNSEEN", 0.0)
+    with rows_done.RowProgress("scoring") as progress:
         progress(1_000)
         progress(234)
     assert "scoring 1,234 rows" in shown.getvalue()
@@ -40,8 +40,8 @@ def test_progress_counts_rows_after_that(monkeypatch):
 @pytest.mark.parametrize("wanted", [True, False])
 def test_progress_is_only_for_a_terminal_and_only_if_wanted(monkeypatch, wanted):
     shown = screen(monkeypatch, io.StringIO if wanted else Screen)
-    monkeypatch.setattr(shown, "SECONDS_UNSEEN", 0.0)
-    with shown.RowProgress("scoring", wanted=wanted) as progress:
+    monkeypatch.setattr(rows_done, "SECONDS_UNSEEN", 0.0)
+    with rows_done.RowProgress("scoring", wanted=wanted) as progress:
         progress(1_000)
     assert shown.getvalue() == ""
 

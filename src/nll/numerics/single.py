@@ -55,7 +55,7 @@ def exp32(x):
     n = t - ROUND
     r = fma32(n, -LN2_LOW, fma32(n, -LN2_HIGH, x))
     p = fma32(fma32(fma32(fma32(fma32(E5, r, E4), r, E3), r, E2), r, E1), r, E0)
-    p = fma32(p, r * r, r) + ONE
+    p = fma32(fma32(p, r, ONE), r, ONE)
     return float32_of(I32(bits32_of(p) + I32(I32(bits32_of(t)) << SHIFT)))
 
 

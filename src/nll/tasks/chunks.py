@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-NUMBERS_IN_CHUNK = 2**22  # of a matrix of parameters
+NUMBERS_IN_CHUNK = 2**21  # of a matrix of parameters
 ROWS_IN_CHUNK = 2**19
 ROWS_IN_GROUPED_CHUNK = 2**20  # the states of two chunks merge group by group
 

@@ -1,0 +1,69 @@
+"""Rows of many classes: float32 where float32 holds the numbers, double where it does not or where it matters."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+
+import nll
+from nll.numerics.softmax import CONFIDENT, WIDE
+
+
+def truth(z: np.ndarray, k: int) -> mpmath.mpf:
+    with mpmath.workdps(40):
+        exact = [mpmath.mpf(float(x)) if np.isfinite(x) else mpmath.ninf for x in z]
+        return mpmath.log(mpmath.fsum(mpmath.exp(x - exact[k]) for x in exact))
+
+
+@pytest.mark.parametrize("width", [WIDE - 1, WIDE, WIDE + 1, 100, 257])
+def test_float32_logits_are_right_to_1e_7_and_their_doubles_give_the_same_bits(width):
+    rng = np.random.default_rng(width)
+    z = (rng.standard_normal((40, width)) * 4).astype(np.float32)
+    z[::5, 3] = -np.inf
+    y = rng.integers(4, width, 40)
+    losses = nll.rows(y, nll.Categorical(logits=z))
+    np.testing.assert_array_equal(losses, nll.rows(y, nll.Categorical(logits=z.astype(np.float64))))
+    errors = [abs(mpmath.mpf(float(x)) - truth(row, k)) for x, row, k in zip(losses, z, y, strict=True)]
+    assert max(errors) < (1e-7 if width >= WIDE else 1e-14)
+
+
+def test_a_confident_row_keeps_its_digits():
+    z = np.zeros((30, 100), np.float32)
+    y = np.arange(30)
+    z[y, y] = np.linspace(12.0, 80.0, 30, dtype=np.float32)
+    losses = nll.rows(y, nll.Categorical(logits=z))
+    assert losses.max() < CONFIDENT
+    for x, row, k in zip(losses, z, y, strict=True):
+        assert abs(mpmath.mpf(float(x)) / truth(row, k) - 1) < 1e-15
+
+
+def test_doubles_that_float32_does_not_hold_go_through_double():
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((20, 100)) * 4
+    y = rng.integers(0, 100, 20)
+    for x, row, k in zip(nll.rows(y, nll.Categorical(logits=z)), z, y, strict=True):
+        assert abs(mpmath.mpf(float(x)) - truth(row, k)) < 1e-14
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [5, 100])
+@pytest.mark.parametrize("wrong", [np.nan, -np.nan, np.inf])
+def test_nan_and_infinity_are_refused_wherever_they_stand(width, dtype, wrong):
+    for place in (0, width // 2, width - 1):
+        z = np.zeros((4, width), dtype)
+        z[2, place] = wrong
+        if np.isnan(wrong):
+            z[2, place] = np.copysign(z[2, place], -1.0) if np.signbit(wrong) else z[2, place]
+        with pytest.raises(nll.errors.DataError, match=rf"logits.*row 2 has .* for class {place}"):
+            nll.score([0, 1, 0, 1], nll.Categorical(logits=z))
+
+
+@pytest.mark.parametrize("width", [5, 100])
+def test_excluded_classes(width):
+    z = np.zeros((2, width), np.float32)
+    z[:, 1:] = -np.inf
+    assert nll.rows([0, 0], nll.Categorical(logits=z)).tolist() == [0.0, 0.0]
+    assert nll.score([0, 1], nll.Categorical(logits=z)).impossible == 1
+    with pytest.raises(nll.errors.DataError, match="at least one finite"):
+        nll.score([0, 0], nll.Categorical(logits=np.full((2, width), -np.inf)))

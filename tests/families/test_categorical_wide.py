@@ -11,7 +11,7 @@ from nll.numerics.softmax import CONFIDENT, WIDE
 
 
 def truth(z: np.ndarray, k: int) -> mpmath.mpf:
-    with mpmath.workdps(40):
+    with mpmath.workdps(80):
         exact = [mpmath.mpf(float(x)) if np.isfinite(x) else mpmath.ninf for x in z]
         return mpmath.log(mpmath.fsum(mpmath.exp(x - exact[k]) for x in exact))
 

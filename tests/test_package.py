@@ -63,10 +63,13 @@ def test_families_are_those_of_the_folder():
     folder = Path(nll.__file__).parent / "families"
     modules = {family.__module__.rpartition(".")[2] for family in families().values()}
     helpers = {"__init__", "constraints", "inversion", "values", "expression", "family"}
+    helpers |= {"own", "own_code", "own_derivatives", "own_functions", "own_text"}
     assert modules == {path.stem for path in folder.glob("*.py")} - helpers
 
 
-@pytest.mark.parametrize("name", ["rows", "score", "Tally", "Score", "Scores", "data", "engines", "errors", "plot"])
+@pytest.mark.parametrize(
+    "name", ["family", "rows", "score", "Tally", "Score", "Scores", "data", "engines", "errors", "plot"]
+)
 def test_public_names(name):
     assert getattr(nll, name) is not None
     assert name in dir(nll)

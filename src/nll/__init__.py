@@ -13,30 +13,58 @@ if TYPE_CHECKING:
     from nll import plots as plots
     from nll.families.bernoulli import Bernoulli as Bernoulli
     from nll.families.beta import Beta as Beta
+    from nll.families.betabinomial import BetaBinomial as BetaBinomial
     from nll.families.binomial import Binomial as Binomial
     from nll.families.categorical import Categorical as Categorical
+    from nll.families.cauchy import Cauchy as Cauchy
     from nll.families.exponential import Exponential as Exponential
     from nll.families.gamma import Gamma as Gamma
+    from nll.families.generalizednormal import GeneralizedNormal as GeneralizedNormal
+    from nll.families.generalizedpareto import GeneralizedPareto as GeneralizedPareto
     from nll.families.geometric import Geometric as Geometric
+    from nll.families.gev import GEV as GEV
+    from nll.families.gumbel import Gumbel as Gumbel
+    from nll.families.gumbelmin import GumbelMin as GumbelMin
+    from nll.families.halfcauchy import HalfCauchy as HalfCauchy
+    from nll.families.halfnormal import HalfNormal as HalfNormal
+    from nll.families.inversegamma import InverseGamma as InverseGamma
+    from nll.families.inversegaussian import InverseGaussian as InverseGaussian
+    from nll.families.kumaraswamy import Kumaraswamy as Kumaraswamy
     from nll.families.laplace import Laplace as Laplace
     from nll.families.logistic import Logistic as Logistic
+    from nll.families.loglogistic import LogLogistic as LogLogistic
     from nll.families.lognormal import LogNormal as LogNormal
+    from nll.families.logseries import LogSeries as LogSeries
+    from nll.families.multivariatenormal import MultivariateNormal as MultivariateNormal
     from nll.families.negativebinomial import NegativeBinomial as NegativeBinomial
     from nll.families.normal import Normal as Normal
+    from nll.families.own import family as family
+    from nll.families.pareto import Pareto as Pareto
     from nll.families.poisson import Poisson as Poisson
+    from nll.families.rayleigh import Rayleigh as Rayleigh
+    from nll.families.skewnormal import SkewNormal as SkewNormal
     from nll.families.studentt import StudentT as StudentT
+    from nll.families.uniform import Uniform as Uniform
+    from nll.families.vonmises import VonMises as VonMises
     from nll.families.weibull import Weibull as Weibull
+    from nll.results.check import Check as Check
+    from nll.results.check import TableCheck as TableCheck
     from nll.results.score import Score as Score
     from nll.results.score import Scores as Scores
+    from nll.tasks.check import check as check
     from nll.tasks.running import Tally as Tally
     from nll.tasks.score import rows as rows
     from nll.tasks.score import score as score
 
 # Loaded when first used, so that `import nll` costs nothing and each user pays for what they call.
 _PLACES = {
+    "check": "nll.tasks.check",
+    "family": "nll.families.own",
     "rows": "nll.tasks.score",
     "score": "nll.tasks.score",
     "Tally": "nll.tasks.running",
+    "Check": "nll.results.check",
+    "TableCheck": "nll.results.check",
     "Score": "nll.results.score",
     "Scores": "nll.results.score",
 }

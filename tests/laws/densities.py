@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mpmath import exp, inf, isint, log, loggamma, mpf, pi, sqrt
+from mpmath import besseli, cos, exp, expm1, inf, isint, log, log1p, loggamma, mpf, ncdf, pi, sqrt
 
 Number = Any
 
@@ -127,19 +127,155 @@ def beta_(y: Number, *, concentration1: Number, concentration0: Number) -> Numbe
     return times_log(a - 1, y) + times_log(b - 1, 1 - y) + loggamma(a + b) - loggamma(a) - loggamma(b)
 
 
+def inversegaussian(y: Number, *, mean: Number, shape: Number) -> Number:
+    return (log(shape / (2 * pi * y**3)) - shape * (y / mean - 1) ** 2 / y) / 2 if y > 0 else -inf
+
+
+def logseries(y: Number, *, probs: Number) -> Number:
+    return y * log(probs) - log(y) - log(-log(1 - probs)) if whole(y) and y > 0 else -inf
+
+
+def betabinomial(y: Number, *, total_count: Number, concentration1: Number, concentration0: Number) -> Number:
+    n, a, b = total_count, concentration1, concentration0
+    if not whole(y) or y - n >= 0.5:  # the count is moved to differentiate
+        return -inf
+    return log_choose(n, y) + log_beta(y + a, n - y + b) - log_beta(a, b)
+
+
+def log_beta(a: Number, b: Number) -> Number:
+    return loggamma(a) + loggamma(b) - loggamma(a + b)
+
+
+def skewnormal(y: Number, *, loc: Number, scale: Number, shape: Number) -> Number:
+    z = (y - loc) / scale
+    return log(2) + log_ncdf(shape * z) + normal(y, loc=loc, scale=scale)
+
+
+def log_ncdf(x: Number) -> Number:
+    """log Phi(x), by DLMF 7.12.1 where the exponents of its value are too long for mpmath."""
+    if abs(x) < 1e6:
+        return log(ncdf(x))
+    if x > 0:
+        return mpf(0)
+    series = 1 - 1 / x**2 + 3 / x**4 - 15 / x**6
+    return -x * x / 2 - log(-x * sqrt(2 * pi)) + log(series)
+
+
+def vonmises(y: Number, *, loc: Number, concentration: Number) -> Number:
+    return concentration * cos(y - loc) - log(2 * pi * besseli(0, concentration))
+
+
+def cauchy(y: Number, *, loc: Number, scale: Number) -> Number:
+    return -log(pi * scale * (1 + ((y - loc) / scale) ** 2))
+
+
+def halfcauchy(y: Number, *, scale: Number) -> Number:
+    return log(2) + cauchy(y, loc=mpf(0), scale=scale) if y >= 0 else -inf
+
+
+def halfnormal(y: Number, *, scale: Number) -> Number:
+    return log(2) + normal(y, loc=mpf(0), scale=scale) if y >= 0 else -inf
+
+
+def gumbel(y: Number, *, loc: Number, scale: Number) -> Number:
+    z = (y - loc) / scale
+    return -z - exp(-z) - log(scale)
+
+
+def gumbelmin(y: Number, *, loc: Number, scale: Number) -> Number:
+    return gumbel(-y, loc=-loc, scale=scale)
+
+
+def stretched(y: Number, loc: Number, scale: Number, shape: Number) -> tuple[Number, Number]:
+    """log(1 + shape z), and its quotient by shape: log1p keeps a shape of 1e-300."""
+    z = (y - loc) / scale
+    u = shape * z
+    logarithm = log1p(u) if u > -1 else -inf
+    return logarithm, z if shape == 0 else logarithm / shape
+
+
+def gev(y: Number, *, loc: Number, scale: Number, shape: Number) -> Number:
+    logarithm, h = stretched(y, loc, scale, shape)
+    if logarithm == -inf:
+        return -log(scale) if shape == -1 and y == loc + scale else -inf
+    return -logarithm - h - exp(-h) - log(scale)
+
+
+def generalizedpareto(y: Number, *, scale: Number, shape: Number, loc: Number = 0) -> Number:
+    logarithm, h = stretched(y, loc, scale, shape)
+    if y < loc or logarithm == -inf:
+        return -log(scale) if shape == -1 and y == loc + scale else -inf
+    return -logarithm - h - log(scale)
+
+
+def generalizednormal(y: Number, *, loc: Number, scale: Number, shape: Number) -> Number:
+    return log(shape / (2 * scale)) - loggamma(1 / shape) - abs((y - loc) / scale) ** shape
+
+
+def pareto(y: Number, *, scale: Number, alpha: Number) -> Number:
+    return log(alpha / y) + alpha * log(scale / y) if y >= scale else -inf
+
+
+def inversegamma(y: Number, *, concentration: Number, rate: Number) -> Number:
+    a = concentration
+    return a * log(rate / y) - log(y) - rate / y - loggamma(a) if y > 0 else -inf
+
+
+def loglogistic(y: Number, *, scale: Number, shape: Number) -> Number:
+    if y < 0 or (y == 0 and shape != 1):
+        return -inf
+    z = y / scale
+    return log(shape / scale) + times_log(shape - 1, z) - 2 * log1p(z**shape)
+
+
+def rayleigh(y: Number, *, scale: Number) -> Number:
+    return log(y / scale / scale) - (y / scale) ** 2 / 2 if y > 0 else -inf
+
+
+def kumaraswamy(y: Number, *, concentration1: Number, concentration0: Number) -> Number:
+    a, b = concentration1, concentration0
+    if not 0 <= y <= 1 or (y == 0 and a != 1) or (y == 1 and b != 1):
+        return -inf
+    rest = -expm1(a * log(y)) if y > 0 else mpf(1)
+    return log(a * b) + times_log(a - 1, y) + times_log(b - 1, rest)
+
+
+def uniform(y: Number, *, low: Number, high: Number) -> Number:
+    return -log(high - low) if low <= y <= high and low < high else -inf
+
+
 DENSITIES: dict[str, Callable[..., Number]] = {
     "Bernoulli": bernoulli,
     "Beta": beta_,
+    "BetaBinomial": betabinomial,
     "Binomial": binomial,
+    "Cauchy": cauchy,
     "Exponential": exponential,
+    "GEV": gev,
     "Gamma": gamma_,
+    "GeneralizedNormal": generalizednormal,
+    "GeneralizedPareto": generalizedpareto,
     "Geometric": geometric,
+    "Gumbel": gumbel,
+    "GumbelMin": gumbelmin,
+    "HalfCauchy": halfcauchy,
+    "HalfNormal": halfnormal,
+    "InverseGamma": inversegamma,
+    "InverseGaussian": inversegaussian,
+    "Kumaraswamy": kumaraswamy,
     "Laplace": laplace,
+    "LogLogistic": loglogistic,
     "LogNormal": lognormal,
+    "LogSeries": logseries,
     "Logistic": logistic,
     "NegativeBinomial": negativebinomial,
     "Normal": normal,
+    "Pareto": pareto,
     "Poisson": poisson,
+    "Rayleigh": rayleigh,
+    "SkewNormal": skewnormal,
     "StudentT": studentt,
+    "Uniform": uniform,
+    "VonMises": vonmises,
     "Weibull": weibull,
 }

@@ -35,7 +35,13 @@ def interior(constraint: type[Constraint]) -> list[float]:
 
 def parameters(form: type[Family], most: int) -> list[Theta]:
     """Some combinations of moderate parameters, always the same."""
-    return chosen(product(*map(interior, form.parameters.values())), most)
+    every = product(*map(interior, form.parameters.values()))
+    return chosen((theta for theta in every if np.less(*ends(form, theta))), most)
+
+
+def ends(form: type[Family], theta: Theta) -> tuple[float, float]:
+    """The ends of the support."""
+    return (form.support.low, form.support.high) if form.ends is None else form.ends(*map(np.float64, theta))
 
 
 def extremes(form: type[Family], values: tuple[float, ...], most: int) -> list[Theta]:
@@ -86,14 +92,17 @@ def nodes(form: type[Family], theta: Theta) -> Iterator[tuple[float, float]]:
         yield from ((float(k), 1.0) for k in range(2_000))
         return
     step = 0.0125
+    low, high = ends(form, theta)
     middle = theta[list(form.parameters).index("loc")] if "loc" in form.parameters else 0.0
     for t in step * np.arange(-320, 321):
         s, ds = np.pi / 2 * np.sinh(t), np.pi / 2 * np.cosh(t) * step
-        if form.support.contains(-1.0):
+        if -low == high == np.inf:
             yield middle + np.sinh(s) ** 3, 3.0 * np.sinh(s) ** 2 * np.cosh(s) * ds
-        elif form.support.contains(2.0):
+        elif form.ends is not None and np.inf in (-low, high):  # the cube reaches into tails of any weight
+            yield (low + np.exp(3.0 * s) if high == np.inf else high - np.exp(3.0 * s)), 3.0 * np.exp(3.0 * s) * ds
+        elif high == np.inf:
             yield np.exp(s), np.exp(s) * ds
         else:
             y = 1.0 / (1.0 + np.exp(-s))
             if y < 1.0:
-                yield y, y / (1.0 + np.exp(s)) * ds
+                yield low + (high - low) * y, (high - low) * y / (1.0 + np.exp(s)) * ds

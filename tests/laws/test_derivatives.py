@@ -17,6 +17,8 @@ from .points import Theta, masses, names, observations, parameters
 
 # The derivative of the loss in these jumps, so the mean of the second is not the variance of the first.
 KINKED = {("Laplace", "loc")}
+# An end of the support moves with these, where the density is not 0: the mean of the gradient is not 0.
+MOVING = {("GeneralizedPareto", "loc"), ("Pareto", "scale"), ("Uniform", "high"), ("Uniform", "low")}
 
 
 def derivatives(form: type[Family], y: float, theta: Theta) -> tuple[list[float], list[float]]:
@@ -55,12 +57,19 @@ def test_they_are_the_derivatives_of_the_log_density(form: type[Family]):
     assert tried >= 4
 
 
+def regular(form: type[Family], theta: Theta) -> bool:
+    """Whether the identities hold: not with too blunt an upper end, nor with the peak of a generalized Normal."""
+    shape = dict(zip(form.parameters, theta, strict=True)).get("shape", 2.0)
+    return shape > -0.5 if form.ends is not None else form.family.__name__ != "GeneralizedNormal" or shape > 1.0
+
+
 @pytest.mark.parametrize("form", **names)
 def test_the_mean_gradient_is_zero_and_its_variance_the_mean_hessian(form: type[Family]):
-    inner = [k for k, constraint in enumerate(form.parameters.values()) if not constraint.discrete]
+    steady = [(form.family.__name__, name) not in MOVING for name in form.parameters]
+    inner = [k for k, constraint in enumerate(form.parameters.values()) if steady[k] and not constraint.discrete]
     pairs = [(j, k) for j, k in triangle(len(form.parameters)) if j in inner and k in inner]
     kinked = {k for k, name in enumerate(form.parameters) if (form.family.__name__, name) in KINKED}
-    for theta in parameters(form, 2):
+    for theta in [theta for theta in parameters(form, 20) if regular(form, theta)][:2]:
         mean, information, variance = np.zeros((3, len(form.parameters), len(form.parameters)))
         for y, mass in masses(form, theta):
             gradient, hessian = derivatives(form, y, theta)

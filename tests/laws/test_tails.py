@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from nll.families.family import Family
+from nll.kernels.kernel import support
 from nll.numerics.formula import quiet
 
 from .points import FORMS, Theta, loss, observations, parameters
 
+# Tails so heavy, or ends so near, that no probability tried is as small as e**-40.
+NOT_FAR = {"BetaBinomial", "Binomial", "Cauchy", "GeneralizedPareto", "Pareto", "StudentT", "Uniform"}
 TAILED = [form for form in FORMS if form.log_cdf is not None]
 
 
@@ -27,7 +30,7 @@ def test_some_families_have_tails():
 
 @pytest.mark.parametrize("form", TAILED, ids=lambda form: form.signature())
 def test_the_tails_add_up_to_one_and_the_density_is_their_slope(form: type[Family]):
-    step = 1.0 if form.observations.discrete else 2.0**-12
+    step = 1.0 if form.observations.discrete else 2.0**-13
     for theta in parameters(form, 5):
         for y in observations(form, theta):
             below, above = tails(form, y, theta)
@@ -46,10 +49,10 @@ def test_far_tails_are_accurate(form: type[Family]):
     tried = 0
     for theta in parameters(form, 8):
         for y in (1e-30, 60.0, 300.0):
-            if form.observations.contains(y):
+            if form.observations.contains(y) and support(form)(y, *theta):
                 below, above = tails(form, y, theta)
                 small, other = min(below, above), max(below, above)
                 if small < -40.0:  # log(1 - e**small) is -e**small as far as a double tells
                     assert other == pytest.approx(-np.exp(small), rel=1e-12, abs=0.0), (y, theta)
                     tried += 1
-    assert tried > 0
+    assert tried > 0 or form.family.__name__ in NOT_FAR

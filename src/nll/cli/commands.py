@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from nll.cli.check import check
 from nll.cli.demo import demo
 from nll.cli.families import families
 from nll.cli.plot import plot
@@ -56,5 +57,5 @@ def main() -> None:
     """Score probabilistic models by exact negative log-likelihood (log loss, cross-entropy)."""
 
 
-for command in (score, families, plot, demo):
+for command in (score, check, families, plot, demo):
     main.add_command(command)

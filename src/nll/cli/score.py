@@ -31,6 +31,12 @@ Examples:
     help="What the model said: a family whose parameters are columns or numbers, such as 'Normal(loc=mu, scale=2)'. "
     "`nll families` lists them; other names than plain words are put in quotes.",
 )
+@click.option(
+    "--family",
+    multiple=True,
+    metavar="TEXT",
+    help="A family of your own for -d, in one line: 'name: log_prob; a positive; b real; support positive'.",
+)
 @click.option("--by", multiple=True, metavar="COLUMNS", help="Score by group: a column, or several with commas.")
 @click.option("--sample-weight", metavar="COLUMN", help="Weights of the rows, at least 0.")
 @click.option("--cluster", metavar="COLUMN", help="Rows of one value depend on each other, for standard errors.")
@@ -64,7 +70,7 @@ def score(**options: Any) -> None:
         raise UsageError("--json and --csv exclude each other: both are printed")
     from nll.families.expression import parse_distribution
 
-    dist = parse_distribution(options["distribution"])
+    dist = parse_distribution(options["distribution"], own_families(options["family"]))
     source = _source(options)
     chosen = {name: options[name] for name in ("missing", "clip", "label_smoothing")}
     chosen["labels"] = None if options["labels"] is None else labels(options["labels"], source, options["y"])
@@ -76,6 +82,16 @@ def score(**options: Any) -> None:
 
         write_frame(result.to_polars(), options["parquet"])
     _show(result, options)
+
+
+def own_families(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return the families of a repeated option by name."""
+    if not texts:
+        return {}
+    from nll.families.own import family
+
+    made = [family.from_text(text) for text in texts]
+    return {each.__name__: each for each in made}
 
 
 def _source(options: dict[str, Any]) -> Source:

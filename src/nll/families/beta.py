@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from nll.families.constraints import Positive, Real, UnitInterval
 from nll.families.family import Family, Moments
+from nll.numerics.beta_tails import log_beta_tails
 from nll.numerics.bits import fma, sqrt
 from nll.numerics.elementary import log
 from nll.numerics.formula import formula
@@ -109,7 +114,20 @@ class Beta(Family):
         a, b = concentration1, concentration0
         return -trigamma_difference(a, b), -trigamma(a + b), -trigamma_difference(b, a)
 
+    def log_cdf(y, concentration1, concentration0):
+        a, b = concentration1, concentration0
+        n, n_low = two_sum(a, b)
+        return log_beta_tails(a, b, y, 1.0 - y, fma(n, y, -a) + n_low * y)[0]
+
+    def log_sf(y, concentration1, concentration0):
+        a, b = concentration1, concentration0
+        n, n_low = two_sum(a, b)
+        return log_beta_tails(a, b, y, 1.0 - y, fma(n, y, -a) + n_low * y)[1]
+
     def start(moments: Moments) -> tuple[float, float]:
         mean = moments.mean
         total = max(mean * (1.0 - mean) / moments.variance - 1.0, 0.01)
         return mean * total, (1.0 - mean) * total
+
+    def sample(rng: np.random.Generator, size: Any, concentration1: Any, concentration0: Any) -> Any:
+        return rng.beta(concentration1, concentration0, size)

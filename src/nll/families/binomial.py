@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from nll.families.constraints import Count, Probability, Real, Whole
 from nll.families.family import Family
+from nll.numerics.beta_tails import log_beta_start, log_beta_tails
 from nll.numerics.bits import fma
 from nll.numerics.elementary import log
 from nll.numerics.formula import formula
@@ -11,6 +16,7 @@ from nll.numerics.gamma_ratios import trigamma_difference
 from nll.numerics.gamma_terms import log_minus_digamma_fall
 from nll.numerics.saddle import lifted, log_of_ratio, scaled_excess, shares
 from nll.numerics.special import binet_quotient
+from nll.numerics.tails import log_one_minus_exp
 
 TWO_PI = 6.283185307179586
 DEEP = 700.0  # a logit beyond it is the logarithm of its probability
@@ -42,6 +48,19 @@ def count_slope(y: float, n: float, p: float, q: float, gap: float) -> float:
 def inside_trials(y: float, n: float) -> bool:
     """Say whether y successes are possible in n trials."""
     return (y >= 0.0) & (y <= n)
+
+
+@formula
+def logits_tails(y: float, rest: float, logits: float) -> tuple[float, float]:
+    """Return log I_p(y + 1, rest) and its complement's, for p = 1 / (1 + exp(-logits)) that may be beyond doubles."""
+    above = y + 1.0
+    gap, p, q = shares(above, rest, logits)
+    if abs(logits) > DEEP:
+        low = logits < 0.0
+        small = log_beta_start(above if low else rest, rest if low else above, -abs(logits))
+        other = log_one_minus_exp(-small, 0.0)
+        return (small if low else other), (other if low else small)
+    return log_beta_tails(above, rest, p, q, gap)
 
 
 class Binomial(Family):
@@ -96,6 +115,20 @@ class Binomial(Family):
         bend = (0.0 if y == 0.0 else y / probs / probs) + (0.0 if rest == 0.0 else rest / q / q)
         return -trigamma_difference(rest + 1.0, y), 1.0 / q, bend
 
+    def ends(total_count, probs):
+        return 0.0, total_count
+
+    def log_cdf(y, total_count, probs):
+        gap = fma(total_count + 1.0, probs, -(y + 1.0))
+        return log_beta_tails(y + 1.0, total_count - y, probs, 1.0 - probs, gap)[1]
+
+    def log_sf(y, total_count, probs):
+        gap = fma(total_count + 1.0, probs, -(y + 1.0))
+        return log_beta_tails(y + 1.0, total_count - y, probs, 1.0 - probs, gap)[0]
+
+    def sample(rng: np.random.Generator, size: Any, total_count: Any, probs: Any) -> Any:
+        return rng.binomial(np.asarray(total_count, np.int64), probs, size)
+
 
 class BinomialLogits(Binomial):
     """Binomial(total_count n, logits z), with p = 1 / (1 + exp(-z)).
@@ -137,4 +170,14 @@ class BinomialLogits(Binomial):
         _, p, q = shares(y, rest, logits)
         return -trigamma_difference(rest + 1.0, y), p, total_count * p * q
 
+    def log_cdf(y, total_count, logits):
+        return logits_tails(y, total_count - y, logits)[1]
+
+    def log_sf(y, total_count, logits):
+        return logits_tails(y, total_count - y, logits)[0]
+
     start = None
+
+    def sample(rng: np.random.Generator, size: Any, total_count: Any, logits: Any) -> Any:
+        probs = np.exp(-np.logaddexp(0.0, -logits))
+        return rng.binomial(np.asarray(total_count, np.int64), probs, size)

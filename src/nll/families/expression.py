@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
@@ -53,8 +54,10 @@ class Call:
     places: dict[str, Token] = field(default_factory=dict)
 
 
-def parse_distribution(text: str) -> Family:
+def parse_distribution(text: str, own: Mapping[str, type[Family]] | None = None) -> Family:
     """Return the distribution that a text describes; names are columns, numbers are constants.
+
+    `own` are families by name beside the built-in ones.
 
     Raises
     ------
@@ -70,21 +73,21 @@ def parse_distribution(text: str) -> Family:
         raise UsageError(f"the distribution has {len(text):,} characters; at most {MOST_CHARACTERS:,} are read")
     reader = _Reader(text)
     call = reader.value(1)
+    known = {**_families(), **(own or {})}
     if not isinstance(call, Call):
-        reader.fail(_uncalled(call), reader.tokens[0])
+        reader.fail(_uncalled(call, known), reader.tokens[0])
     reader.expect("", "the end")
-    return _built(call, reader)
+    return _built(call, reader, known)
 
 
-def _uncalled(value: Any) -> str:
-    form = _families().get(value) if isinstance(value, str) else None
+def _uncalled(value: Any, known: Mapping[str, type[Family]]) -> str:
+    form = known.get(value) if isinstance(value, str) else None
     if form is None:
         return "a distribution is written Family(parameters), such as Bernoulli(probs=p)"
     return f"{value} needs parameters: {' or '.join(each.signature() for each in form.forms)}"
 
 
-def _built(call: Call, reader: _Reader) -> Family:
-    known = _families()
+def _built(call: Call, reader: _Reader, known: Mapping[str, type[Family]]) -> Family:
     family = known.get(call.name.text)
     if family is None:
         hint = nearest(call.name.text, known) or f"; there are {listing(known, limit=40)}"

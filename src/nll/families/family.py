@@ -110,6 +110,9 @@ class Family:
     def __init__(self, *args: Any, **theta: Any) -> None:
         self.theta: dict[str, Any] = {**dict(zip(self.parameters, args, strict=False)), **theta}
 
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]:
+        return (), dict(self.theta)  # a copy or an unpickled instance is made by names, as this one was
+
     @classmethod
     def form_for(cls, args: tuple[Any, ...], theta: Mapping[str, Any]) -> type[Self]:
         """Return the parametrisation that these arguments name."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from nll.families.constraints import NonNegative, Positive, Real
 from nll.families.family import Family, Moments
 from nll.numerics.bits import fma, sqrt
 from nll.numerics.elementary import log
+from nll.numerics.gamma_tails import log_gamma_tails
 from nll.numerics.gamma_terms import FAR, lgamma_rest
 from nll.numerics.saddle import lifted, lifted_product, log_of_ratio, scaled_excess
 from nll.numerics.special import log_minus_digamma, trigamma
@@ -79,6 +84,17 @@ class Gamma(Family):
     def hessian(y, concentration, rate):
         return trigamma(concentration), -1.0 / rate, concentration / rate / rate
 
+    def log_cdf(y, concentration, rate):
+        product, offset = lifted_product(rate, y)
+        return log_gamma_tails(concentration, rate * y, fma(rate, y, -concentration), log(product) + offset)[0]
+
+    def log_sf(y, concentration, rate):
+        product, offset = lifted_product(rate, y)
+        return log_gamma_tails(concentration, rate * y, fma(rate, y, -concentration), log(product) + offset)[1]
+
     def start(moments: Moments) -> tuple[float, float]:
         rate = moments.mean / moments.variance
         return moments.mean * rate, rate
+
+    def sample(rng: np.random.Generator, size: Any, concentration: Any, rate: Any) -> Any:
+        return rng.standard_gamma(concentration, size) / rate

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
 from nll.families.normal import HALF_LOG_2PI, log_parts
 from nll.numerics.bits import fma
-from nll.numerics.elementary import INF
+from nll.numerics.elementary import INF, exp
 from nll.numerics.formula import formula
+from nll.numerics.normal_tails import log_ndtr_pair, ndtri_of_logs
 from nll.numerics.pairs import fast_two_sum, two_product, two_sum
 
 
@@ -71,5 +76,21 @@ class LogNormal(Family):
         precision = 1.0 / scale / scale
         return precision, 2.0 * z * precision, fma(3.0 * z, z, -1.0) * precision
 
+    def log_cdf(y, loc, scale):
+        log_y, log_low = log_parts(y)
+        z, small = log_standardised(log_y, log_low, loc, scale)
+        return log_ndtr_pair(z, small)[0]
+
+    def log_sf(y, loc, scale):
+        log_y, log_low = log_parts(y)
+        z, small = log_standardised(log_y, log_low, loc, scale)
+        return log_ndtr_pair(z, small)[1]
+
+    def quantile(log_p, log_q, loc, scale):
+        return exp(fma(scale, ndtri_of_logs(log_p, log_q), loc))
+
     def start(moments: Moments) -> tuple[float, float]:
         return moments.log_mean, moments.log_variance**0.5
+
+    def sample(rng: np.random.Generator, size: Any, loc: Any, scale: Any) -> Any:
+        return rng.lognormal(loc, scale, size)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from nll.families.constraints import Constraint, Count, NonNegative, Positive, Real, Whole
 from nll.families.family import Family, Moments
+from nll.numerics.beta_tails import log_beta_start, log_beta_tails
 from nll.numerics.bits import fma
 from nll.numerics.elementary import log
 from nll.numerics.formula import formula
 from nll.numerics.gamma_ratios import trigamma_difference
+from nll.numerics.gamma_tails import log_gamma_tails
 from nll.numerics.gamma_terms import dispersion_term, log_minus_digamma_fall, log_minus_digamma_slope_fall
 from nll.numerics.pairs import two_sum
 from nll.numerics.saddle import excess_bend, lifted, log_of_ratio, scaled_excess, shares, squared_excess
 from nll.numerics.special import binet_quotient, stirling_error
+from nll.numerics.tails import log_one_minus_exp
 
 TWO_PI = 6.283185307179586
 DEEP = 700.0  # a logit below its negative is the logarithm of its probability
+ALIKE = 1e18  # the ratio of size to squared counts from which on the Poisson is the same
 
 
 class BelowOne(Constraint):
@@ -63,6 +71,30 @@ def mean_slopes(y: float, mean: float, u: float, v: float) -> tuple[float, float
     none = y == 0.0
     bend = (0.0 if none else y / mean * (fma(2.0 * u, mean, v) / mean)) - u
     return (v / total if none else -gap / mean), v * bend / total / total
+
+
+@formula
+def mean_tails(y: float, mean: float, r: float, u: float, v: float) -> tuple[float, float]:
+    """Return log P(Y > y) and log P(Y <= y) for a mean and a size r = v / u, which may be infinite: a Poisson's."""
+    above = y + 1.0
+    if r > ALIKE * fma(above + mean, above + mean, 1.0):
+        return log_gamma_tails(above, mean, mean - above, log(mean))
+    total = fma(u, mean, v)
+    q = v / total
+    return log_beta_tails(above, r, u * mean / total, q, (mean - above) * q)
+
+
+@formula
+def logits_tails(y: float, r: float, logits: float) -> tuple[float, float]:
+    """Return log P(Y > y) and log P(Y <= y), for a probability that may be beyond doubles."""
+    above = y + 1.0
+    gap, p, q = shares(above, r, logits)
+    if abs(logits) > DEEP:
+        low = logits < 0.0
+        small = log_beta_start(above if low else r, r if low else above, -abs(logits))
+        other = log_one_minus_exp(-small, 0.0)
+        return (small if low else other), (other if low else small)
+    return log_beta_tails(above, r, p, q, gap)
 
 
 class NegativeBinomial(Family):
@@ -124,9 +156,23 @@ class NegativeBinomial(Family):
         s = v / fma(u, y, v)
         return bend, gap * v / total, term - gap * gap * excess_bend(r, gap, w, log(ratio), s, y * s)
 
+    def log_cdf(y, mean, dispersion):
+        large = dispersion > 1.0
+        r = 1.0 / dispersion
+        return mean_tails(y, mean, r, 1.0 if large else dispersion, r if large else 1.0)[1]
+
+    def log_sf(y, mean, dispersion):
+        large = dispersion > 1.0
+        r = 1.0 / dispersion
+        return mean_tails(y, mean, r, 1.0 if large else dispersion, r if large else 1.0)[0]
+
     def start(moments: Moments) -> tuple[float, float]:
         excess = moments.variance - moments.mean
         return moments.mean, max(excess, 0.05 * moments.mean) / moments.mean**2
+
+    def sample(rng: np.random.Generator, size: Any, mean: Any, dispersion: Any) -> Any:
+        size_parameter = 1.0 / np.maximum(dispersion, 1e-300)
+        return rng.poisson(mean * (rng.standard_gamma(size_parameter, size) / size_parameter))
 
 
 class NegativeBinomialSize(NegativeBinomial):
@@ -161,9 +207,20 @@ class NegativeBinomialSize(NegativeBinomial):
         _, bend = mean_slopes(y, mean, u, v)
         return bend, -w / (size + mean), log_minus_digamma_slope_fall(size, y) - w * w / (size + y)
 
+    def log_cdf(y, mean, size):
+        small = size < 1.0
+        return mean_tails(y, mean, size, 1.0 if small else 1.0 / size, size if small else 1.0)[1]
+
+    def log_sf(y, mean, size):
+        small = size < 1.0
+        return mean_tails(y, mean, size, 1.0 if small else 1.0 / size, size if small else 1.0)[0]
+
     def start(moments: Moments) -> tuple[float, float]:
         excess = moments.variance - moments.mean
         return moments.mean, moments.mean**2 / max(excess, 0.05 * moments.mean)
+
+    def sample(rng: np.random.Generator, size: Any, mean: Any, size_parameter: Any) -> Any:
+        return rng.poisson(mean * (rng.standard_gamma(size_parameter, size) / size_parameter))
 
 
 class NegativeBinomialProbs(NegativeBinomial):
@@ -201,9 +258,22 @@ class NegativeBinomialProbs(NegativeBinomial):
         bend = total_count / q / q + (0.0 if y == 0.0 else y / probs / probs)
         return -trigamma_difference(total_count, y), 1.0 / q, bend
 
+    def log_cdf(y, total_count, probs):
+        n, n_low = two_sum(total_count, y + 1.0)
+        gap = fma(probs, n, -(y + 1.0)) + probs * n_low
+        return log_beta_tails(y + 1.0, total_count, probs, 1.0 - probs, gap)[1]
+
+    def log_sf(y, total_count, probs):
+        n, n_low = two_sum(total_count, y + 1.0)
+        gap = fma(probs, n, -(y + 1.0)) + probs * n_low
+        return log_beta_tails(y + 1.0, total_count, probs, 1.0 - probs, gap)[0]
+
     def start(moments: Moments) -> tuple[float, float]:
         excess = max(moments.variance - moments.mean, 0.05 * moments.mean)
         return moments.mean**2 / excess, excess / (moments.mean + excess)
+
+    def sample(rng: np.random.Generator, size: Any, total_count: Any, probs: Any) -> Any:
+        return rng.poisson(rng.standard_gamma(total_count, size) * (probs / (1.0 - probs)))
 
 
 class NegativeBinomialLogits(NegativeBinomial):
@@ -240,9 +310,18 @@ class NegativeBinomialLogits(NegativeBinomial):
         _, p, q = shares(y, total_count, logits)
         return -trigamma_difference(total_count, y), p, (total_count + y) * p * q
 
+    def log_cdf(y, total_count, logits):
+        return logits_tails(y, total_count, logits)[1]
+
+    def log_sf(y, total_count, logits):
+        return logits_tails(y, total_count, logits)[0]
+
     def start(moments: Moments) -> tuple[float, float]:
         excess = max(moments.variance - moments.mean, 0.05 * moments.mean)
         return moments.mean**2 / excess, float(log(excess / moments.mean))
+
+    def sample(rng: np.random.Generator, size: Any, total_count: Any, logits: Any) -> Any:
+        return rng.poisson(rng.standard_gamma(total_count, size) * np.exp(logits))
 
 
 @formula

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
 from nll.numerics.bits import fma
 from nll.numerics.elementary import INF, LN2_HIGH, LN2_LOW, _log_series, _split
 from nll.numerics.formula import formula
+from nll.numerics.normal_tails import log_ndtr_pair, ndtri_of_logs
 from nll.numerics.pairs import two_product, two_sum
 
 HALF_LOG_2PI = 0.9189385332046728
@@ -85,5 +90,19 @@ class Normal(Family):
         precision = 1.0 / scale / scale
         return precision, 2.0 * z * precision, fma(3.0 * z, z, -1.0) * precision
 
+    def log_cdf(y, loc, scale):
+        z, small = standardised(y, loc, scale)
+        return log_ndtr_pair(z, small)[0]
+
+    def log_sf(y, loc, scale):
+        z, small = standardised(y, loc, scale)
+        return log_ndtr_pair(z, small)[1]
+
+    def quantile(log_p, log_q, loc, scale):
+        return fma(scale, ndtri_of_logs(log_p, log_q), loc)
+
     def start(moments: Moments) -> tuple[float, float]:
         return moments.mean, moments.variance**0.5
+
+    def sample(rng: np.random.Generator, size: Any, loc: Any, scale: Any) -> Any:
+        return rng.normal(loc, scale, size)

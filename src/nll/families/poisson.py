@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from nll.families.constraints import Count, NonNegative, Whole
 from nll.families.family import Family, Moments
 from nll.numerics.deviance import deviance
 from nll.numerics.elementary import log
 from nll.numerics.formula import formula
+from nll.numerics.gamma_tails import log_gamma_tails
 from nll.numerics.special import binet_quotient
 
 TWO_PI = 6.283185307179586
@@ -58,5 +63,14 @@ class Poisson(Family):
     def hessian(y, rate):
         return (0.0 if y == 0.0 else y / rate / rate,)
 
+    def log_cdf(y, rate):
+        return log_gamma_tails(y + 1.0, rate, rate - (y + 1.0), log(rate))[1]
+
+    def log_sf(y, rate):
+        return log_gamma_tails(y + 1.0, rate, rate - (y + 1.0), log(rate))[0]
+
     def start(moments: Moments) -> tuple[float]:
         return (moments.mean,)
+
+    def sample(rng: np.random.Generator, size: Any, rate: Any) -> Any:
+        return rng.poisson(rate, size)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
+from nll.numerics.beta_tails import log_beta_start, log_beta_tails
 from nll.numerics.bits import fma, sqrt
 from nll.numerics.elementary import log, log_of_sum
 from nll.numerics.formula import formula
 from nll.numerics.gamma_ratios import student_constant, student_constant_d1, student_constant_d2
+from nll.numerics.normal_tails import log_ndtr
 from nll.numerics.pairs import two_product, two_sum
 from nll.numerics.saddle import scaled_excess
+from nll.numerics.tails import log_one_minus_exp
 
 HUGE = 1.7976931348623157e308
 MOST = 1e300
+LN2 = 0.6931471805599453
+ALIKE = 1e18  # the ratio df / z**2 from which on the Normal is the same
 SHRINK, GROW, FURTHER = 2.0**-600, 2.0**400, 2.0**-900
 LOG_SHRINK, LOG_APART = 415.88830833596717, 901.0913347279288  # 600 log 2, 1300 log 2
 
@@ -52,6 +61,18 @@ def tail_shares(y: float, df: float, loc: float, scale: float) -> tuple[float, f
     pull = (z if inner else 1.0) / bottom
     surplus = ((1.0 - z) * (1.0 + z) if inner else 1.0 / z - z) / bottom
     return z, pull, pull * quotient, (1.0 if inner else 1.0 / z) / bottom, surplus
+
+
+@formula
+def log_upper(t: float, df: float, logarithm: float) -> float:
+    """Return log P(T > t) = log(I_x(df / 2, 1/2) / 2) for t >= 0, x = 1 / (1 + t**2 / df), logarithm = -log(x)."""
+    if df > ALIKE * fma(t, t, 1.0):
+        return log_ndtr(-t)
+    if logarithm > 600.0:
+        return log_beta_start(0.5 * df, 0.5, -logarithm) - LN2
+    w = t / df * t
+    x = 1.0 / (1.0 + w)
+    return log_beta_tails(0.5 * df, 0.5, x, w * x, x * (1.0 - t) * (0.5 * (1.0 + t)))[0] - LN2
 
 
 class StudentT(Family):
@@ -108,5 +129,16 @@ class StudentT(Family):
         scale_scale = fma(2.0 * z, lean, -surplus) * width
         return df_df, -pull / df * skew, -share * skew, loc_loc, loc_scale, scale_scale
 
+    def log_cdf(y, df, loc, scale):
+        small = log_upper(abs((y - loc) / scale), df, log_tail(y, df, loc, scale))
+        return log_one_minus_exp(-small, 0.0) if y > loc else small
+
+    def log_sf(y, df, loc, scale):
+        small = log_upper(abs((y - loc) / scale), df, log_tail(y, df, loc, scale))
+        return small if y > loc else log_one_minus_exp(-small, 0.0)
+
     def start(moments: Moments) -> tuple[float, float, float]:
         return 5.0, moments.mean, (0.6 * moments.variance) ** 0.5
+
+    def sample(rng: np.random.Generator, size: Any, df: Any, loc: Any, scale: Any) -> Any:
+        return loc + scale * rng.standard_t(df, size)

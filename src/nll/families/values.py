@@ -130,9 +130,10 @@ def _tail(dist: Family, name: str, y: Any, at_low: float, at_high: float) -> Any
         raise DataError(f"{name} needs numbers; got NaN")
     y = np.floor(y) if dist.discrete else y
     low, high = ends(dist, theta)
-    inner = np.where((y < low) | (y >= high), np.clip(0.0, low, high) if dist.discrete else _some(low, high), y)
+    below = y < low if dist.discrete else y <= low  # a single point has no mass under a density
+    inner = np.where(below | (y >= high), np.clip(0.0, low, high) if dist.discrete else _some(low, high), y)
     values = mapped(function, inner, *theta)
-    return np.where(y < low, at_low, np.where(y >= high, at_high, values))[()]
+    return np.where(below, at_low, np.where(y >= high, at_high, values))[()]
 
 
 def _some(low: Any, high: Any) -> Any:
@@ -187,7 +188,8 @@ def quantile(dist: Family, p: Any, *, upper: bool = False, log_scale: bool = Fal
     def tail(function: Any, at_low: float, at_high: float) -> Callable[[Array], Array]:
         def values(y: Array) -> Array:
             found = mapped(function, np.clip(y, low, high), *flat[4:])
-            return np.where(y < low, at_low, np.where(y >= high, at_high, found))
+            below = y < low if dist.discrete else y <= low
+            return np.where(below, at_low, np.where(y >= high, at_high, found))
 
         return values
 

@@ -108,13 +108,8 @@ def array_inputs(y: Any, dist: Family, sample_weight: Any, by: Any, cluster: Any
             raise UsageError(f"{name}={value!r} names a column, and there is no table: pass data=")
     values = {name: array_of(value, name) for name, value in dist.theta.items()}
     y = array_of(y, "y")
-    if dist.event and isinstance(dist, Bernoulli):
-        values = {name: _matching(name, value, y.shape) for name, value in values.items()}
-    shape = broadcast(y, values, dist.event)
-    n = int(np.prod(shape, dtype=np.int64))
-    soft = y.ndim > len(shape)
-    y = y.reshape(n, *y.shape[len(shape) :]) if soft else np.broadcast_to(y, shape).reshape(n)
-    theta = tuple(_rows_of(v, shape, n, dist.event) for v in values.values())
+    shape, y, theta = arranged(y, dist, values)
+    n = len(y)
     keys, names = _array_keys(by, cluster, n)
     weights = None
     if sample_weight is not None:
@@ -146,6 +141,22 @@ def array_inputs(y: Any, dist: Family, sample_weight: Any, by: Any, cluster: Any
         f"arrays of {n:,} rows",
         shape,
     )
+
+
+def arranged(y: Array, dist: Family, values: dict[str, Array]) -> tuple[tuple[int, ...], Array, tuple[Any, ...]]:
+    """Return the shape of the observations, and these and each parameter as rows, or a number for all rows.
+
+    A family whose parameters are of several shapes says by `arrange` how they meet.
+    """
+    if hasattr(dist, "arrange"):
+        return dist.arrange(y, tuple(values.values()))  # type: ignore[attr-defined]
+    if dist.event and isinstance(dist, Bernoulli):
+        values = {name: _matching(name, value, y.shape) for name, value in values.items()}
+    shape = broadcast(y, values, dist.event)
+    n = int(np.prod(shape, dtype=np.int64))
+    soft = y.ndim > len(shape)
+    y = y.reshape(n, *y.shape[len(shape) :]) if soft else np.broadcast_to(y, shape).reshape(n)
+    return shape, y, tuple(_rows_of(v, shape, n, dist.event) for v in values.values())
 
 
 def array_of(value: Any, name: str) -> Array:
@@ -273,9 +284,10 @@ class _Columns:
 
     def __post_init__(self) -> None:
         parts = {"y": self.y, **self.dist.theta}
+        axes = 2 if hasattr(self.dist, "arrange") else self.dist.event
         for name, value in parts.items():
             listed = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
-            if not isinstance(value, str) and not listed and np.ndim(value) > self.dist.event:
+            if not isinstance(value, str) and not listed and np.ndim(value) > axes:
                 raise UsageError(f"with data=, {name} is the name of a column, or a number; got {type(value).__name__}")
             if listed and not self.dist.event:
                 raise UsageError(f"{name} is one column for {type(self.dist).__name__}; got a list of {len(value)}")
@@ -295,8 +307,10 @@ class _Columns:
             return
         texts = [isinstance(v, str) for v in value] if isinstance(value, (list, tuple)) else []
         if isinstance(value, str) or (any(texts) and not all(texts)):
-            each = "label" if joint_ else "class"
+            each = "label" if joint_ else "number of a row" if hasattr(self.dist, "arrange") else "class"
             raise UsageError(f"with data=, {name} is a list of columns, one a {each}; got {value!r}")
+        if hasattr(self.dist, "arrange") and isinstance(self.y, str):
+            raise UsageError(f"with data=, y is a list of columns, one a number of a row; got {self.y!r}")
         if joint_ and len(value) != len(self.y):
             raise UsageError(f"{name} names {len(value)} columns, y {len(self.y)}: they are one each a label")
 
@@ -329,7 +343,9 @@ class _Columns:
         missing: list[tuple[str, Array]] = []
         y = self.column(frame, self.y, missing, labels=True)
         theta = tuple(self.column(frame, value, missing) for value in self.dist.theta.values())
-        if self.dist.event and np.ndim(theta[0]) < 2:  # the same for all rows
+        if hasattr(self.dist, "arrange"):
+            _, y, theta = self.dist.arrange(y, theta)  # type: ignore[attr-defined]
+        elif self.dist.event and np.ndim(theta[0]) < 2:  # the same for all rows
             width = y.shape[1] if isinstance(self.dist, Bernoulli) else len(theta[0])
             theta = (np.broadcast_to(theta[0], (frame.height, width)),)
         weights = None if self.weight is None else self.column(frame, self.weight, missing)

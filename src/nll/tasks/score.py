@@ -170,7 +170,7 @@ def make_step(
         raise UsageError(f"clip is a probability in (0, 1), such as 1e-15; got {clip!r}")
     if not 0.0 <= label_smoothing <= 1.0:
         raise UsageError(f"label_smoothing is in [0, 1]; got {label_smoothing!r}")
-    classes = bound.form.event == 1
+    classes = hasattr(bound.form, "soft_form")
     if label_smoothing and not classes:
         raise UsageError("label_smoothing needs a Categorical distribution")
     if (labels is not None or class_weight is not None) and not classes and not issubclass(bound.form, Bernoulli):

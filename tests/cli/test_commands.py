@@ -74,7 +74,7 @@ def test_without_scikit_learn_the_stored_numbers_are_shown(run, monkeypatch):
 def test_what_the_demo_proposes_works(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = run("demo").stdout.partition("Try next:\n")[2].splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         words = shlex.split(line)
         arguments = words[words.index("nll") + 1 :] if "nll" in words else words[1:]

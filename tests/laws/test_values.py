@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import pickle
 
@@ -11,6 +12,7 @@ import pytest
 
 import nll
 from nll.families.family import Family
+from nll.families.saving import from_dict, to_dict
 from nll.families.values import log_difference
 from nll.numerics.formula import quiet
 
@@ -35,6 +37,30 @@ def test_log_prob_is_minus_the_row_loss(dist: Family):
     y = observations(type(dist), tuple(dist.theta.values()))
     np.testing.assert_array_equal(-dist.log_prob(y), nll.rows(y, dist))
     assert dist.prob(y[0]) == pytest.approx(math.exp(dist.log_prob(y[0])), rel=1e-14)
+
+
+@pytest.mark.parametrize("dist", instances(FORMS, 1))
+def test_instances_go_through_json(dist: Family):
+    other = from_dict(json.loads(json.dumps(to_dict(dist))))
+    assert type(other) is type(dist)
+    assert other.theta == dist.theta
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        None,
+        {},
+        {"nll": "distribution", "version": 2},
+        {"nll": "distribution", "version": 1, "family": "__import__", "parameters": {}},
+        {"nll": "distribution", "version": 1, "family": ["Normal"], "parameters": {}},
+        {"nll": "distribution", "version": 1, "family": "Normal", "parameters": {"loc": {"a": 1}, "scale": 1.0}},
+        {"nll": "distribution", "version": 1, "family": "Normal", "parameters": {"loc": 0.0, "scael": 1.0}},
+    ],
+)
+def test_a_saved_distribution_that_is_none_is_refused(saved):
+    with pytest.raises(nll.errors.NllError):
+        from_dict(saved)
 
 
 @pytest.mark.parametrize("dist", instances(FORMS, 1))

@@ -93,6 +93,7 @@ def _next(rain: Path) -> list[str]:
     return [
         f"{nll} score {file} -y y -d 'Bernoulli(probs=p_boosting)' --by year --cluster week",
         f"{nll} score {file} -y y -d 'Bernoulli(probs=p_logistic)' --units bits --where \"season = 'winter'\" --json",
+        f"{nll} check {file} -d 'Bernoulli(probs=p_month)' -y y",
         f"{nll} families",
         f"{nll} plot loss -o loss.html",
     ]

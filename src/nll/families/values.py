@@ -49,11 +49,16 @@ def use(apply: Apply) -> None:
     _apply[0] = apply
 
 
+def plain(values: Array) -> Any:
+    """Return an array as it is, a single value as a Python float."""
+    return values if np.ndim(values) else float(values)
+
+
 def mapped(function: Callable[..., Any], *arguments: Any) -> Any:
     """Return the values of a formula at arrays that broadcast against each other."""
     arrays = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in arguments))
     values = _apply[0](function, [np.ascontiguousarray(a).reshape(-1) for a in arrays])
-    return values.reshape(arrays[0].shape)[()]
+    return plain(values.reshape(arrays[0].shape))
 
 
 def numbers(dist: Family) -> list[Array]:
@@ -133,7 +138,7 @@ def _tail(dist: Family, name: str, y: Any, at_low: float, at_high: float) -> Any
     below = y < low if dist.discrete else y <= low  # a single point has no mass under a density
     inner = np.where(below | (y >= high), np.clip(0.0, low, high) if dist.discrete else _some(low, high), y)
     values = mapped(function, inner, *theta)
-    return np.where(below, at_low, np.where(y >= high, at_high, values))[()]
+    return plain(np.where(below, at_low, np.where(y >= high, at_high, values)))
 
 
 def _some(low: Any, high: Any) -> Any:
@@ -195,7 +200,7 @@ def quantile(dist: Family, p: Any, *, upper: bool = False, log_scale: bool = Fal
 
     y = inverted(tail(cdf, -np.inf, 0.0), tail(sf, 0.0, -np.inf), flat[0], flat[1], low, high, dist.discrete)
     y = np.where(flat[0] == -np.inf, low, np.where(flat[1] == -np.inf, high, y))
-    return y.reshape(shape)[()]
+    return plain(y.reshape(shape))
 
 
 def sample(dist: Family, n: int, rng: Any = None) -> Array:
@@ -225,7 +230,7 @@ def _moment(name: str) -> Callable[[Family], Any]:
         if function is None:
             raise UsageError(f"{dist.signature()} has no closed form of its {name}")
         with quiet():
-            return np.asarray(function(*numbers(dist)), np.float64)[()]
+            return plain(np.asarray(function(*numbers(dist)), np.float64))
 
     value.__doc__ = f"Return the {name} of the distribution."
     return value

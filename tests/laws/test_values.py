@@ -143,3 +143,9 @@ def test_arrays_broadcast_and_many_rows_give_the_same_bits():
 def test_what_cannot_be_said_is_refused(call, words):
     with pytest.raises(nll.errors.NllError, match=words):
         call()
+
+
+def test_a_power_that_underflows_still_has_a_tail():
+    dist = nll.GeneralizedNormal(loc=0.0, scale=1.0, shape=623.5)  # nearly uniform on (-1, 1)
+    expected = [0.5 * (1.0 - z / math.gamma(1.0 + 1.0 / 623.5)) for z in (0.27, 0.0, -0.27)]
+    np.testing.assert_allclose(dist.cdf([-0.27, 0.0, 0.27]), expected, rtol=1e-13)

@@ -129,13 +129,13 @@ class GeneralizedNormal(Family):
     def log_cdf(y, loc, scale, shape):
         w, _, t = distance(y, loc, scale, shape)
         inverse = 1.0 / shape
-        below, above = log_gamma_tails(inverse, w, w - inverse, t if w > 0.0 else -INF)
+        below, above = log_gamma_tails(inverse, w, w - inverse, t if y != loc else -INF)
         return log_half_more(below) if y > loc else above - LN2
 
     def log_sf(y, loc, scale, shape):
         w, _, t = distance(y, loc, scale, shape)
         inverse = 1.0 / shape
-        below, above = log_gamma_tails(inverse, w, w - inverse, t if w > 0.0 else -INF)
+        below, above = log_gamma_tails(inverse, w, w - inverse, t if y != loc else -INF)
         return log_half_more(below) if y < loc else above - LN2
 
     def sample(rng: np.random.Generator, shape: tuple[int, ...], loc: Any, scale: Any, power: Any) -> Any:

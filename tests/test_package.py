@@ -62,7 +62,7 @@ def test_families_are_public(name):
 def test_families_are_those_of_the_folder():
     folder = Path(nll.__file__).parent / "families"
     modules = {family.__module__.rpartition(".")[2] for family in families().values()}
-    helpers = {"__init__", "constraints", "inversion", "saving", "values", "expression", "family"}
+    helpers = {"__init__", "constraints", "inversion", "reading", "saving", "values", "expression", "family"}
     helpers |= {"own", "own_code", "own_derivatives", "own_functions", "own_text"}
     assert modules == {path.stem for path in folder.glob("*.py")} - helpers
 

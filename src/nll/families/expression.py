@@ -15,14 +15,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn
+from typing import Any
 
 from nll.errors import UsageError, listing, nearest
 from nll.families.family import Family
+from nll.families.reading import SHOWN, Reader, Token
 
 MOST_CHARACTERS = 100_000  # a list of ten thousand logits
 DEEPEST = 8  # distributions of distributions, and lists
-SHOWN = 60  # characters of the text in a message
 
 TOKEN = re.compile(
     r"""\s*(?:
@@ -34,14 +34,6 @@ TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-
-
-class Token(NamedTuple):
-    """A piece of the text: what kind it is, its text, and where it begins (from 0)."""
-
-    kind: str
-    text: str
-    at: int
 
 
 @dataclass(slots=True)
@@ -112,27 +104,11 @@ def _families() -> dict[str, type[Family]]:
     return families()
 
 
-class _Reader:
-    """Reads one text from left to right, one token ahead."""
+class _Reader(Reader):
+    """Reads one text by the grammar above."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens: list[Token] = []
-        self.next = 0
-        at = 0
-        while not self.tokens or self.tokens[-1].kind != "end":
-            found = TOKEN.match(text, at)
-            if found is None or found.lastgroup is None:
-                at += len(text[at:]) - len(text[at:].lstrip())
-                self.fail(_unreadable(text[at:]), Token("", "", at))
-            kind = found.lastgroup
-            self.tokens.append(Token(kind, found[kind], found.start(kind)))
-            at = found.end()
-
-    def fail(self, what: str, where: Token) -> NoReturn:
-        """Raise UsageError for a place in the text."""
-        shown = self.text if len(self.text) <= SHOWN else self.text[: SHOWN - 1] + "…"
-        raise UsageError(f"{what} (character {where.at + 1} of {shown!r})")
+        super().__init__(text, TOKEN, _unreadable)
 
     def expect(self, mark: str, words: str) -> None:
         token = self.tokens[self.next]

@@ -15,12 +15,12 @@ import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from nll.errors import UsageError, listing, nearest
 from nll.families.own_functions import FUNCTIONS, power
+from nll.families.reading import SHOWN, Reader, Token
 from nll.numerics.formula import quiet
 
 MOST_CHARACTERS = 4000
@@ -29,7 +29,6 @@ HIGHEST = 200  # operations one upon the other: the terms of the longest sum
 MOST_FACTORS = 32  # of a product: its second derivative has a term for each two of them
 LARGEST_POWER = 64  # whole powers up to it are products
 LARGEST_DEGREE = 4096  # of whole powers of whole powers: SymPy multiplies their numbers out
-SHOWN = 60  # characters of the text in a message
 
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 ARITHMETIC = ("+", "-", "*", "/", "**")
@@ -44,14 +43,6 @@ TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-
-
-class Token(NamedTuple):
-    """A piece of the text: what kind it is, its text, and where it begins (from 0)."""
-
-    kind: str
-    text: str
-    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,27 +88,12 @@ def whole_power(exponent: Node) -> int | None:
     return int(value) if exponent.op == "number" and value.is_integer() and abs(value) <= LARGEST_POWER else None
 
 
-class _Reader:
-    """Reads one text from left to right, one token ahead."""
+class _Reader(Reader):
+    """Reads one text by the grammar above."""
 
     def __init__(self, text: str, names: tuple[str, ...]) -> None:
-        self.text, self.names = text, names
-        self.tokens: list[Token] = []
-        self.next = self.depth = 0
-        at = 0
-        while not self.tokens or self.tokens[-1].kind != "end":
-            found = TOKEN.match(text, at)
-            if found is None or found.lastgroup is None:
-                at += len(text[at:]) - len(text[at:].lstrip())
-                self.fail(_unreadable(text[at:]), Token("", "", at))
-            kind = found.lastgroup
-            self.tokens.append(Token(kind, found[kind], found.start(kind)))
-            at = found.end()
-
-    def fail(self, what: str, where: Token) -> NoReturn:
-        """Raise UsageError for a place in the text."""
-        shown = self.text if len(self.text) <= SHOWN else self.text[: SHOWN - 1] + "…"
-        raise UsageError(f"log_prob: {what} (character {where.at + 1} of {shown!r})")
+        super().__init__(text, TOKEN, _unreadable, "log_prob: ")
+        self.names, self.depth = names, 0
 
     def expect(self, mark: str, words: str) -> None:
         token = self.tokens[self.next]

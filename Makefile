@@ -8,7 +8,7 @@ STAMP := $(VENV)/.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: demo test lint format bench lock clean
+.PHONY: demo test lint format docs bench coverage truth lock clean
 
 demo: $(STAMP)
 	$(BIN)/nll demo
@@ -26,9 +26,20 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The pages of the families; a test holds them to the classes.
+docs: $(STAMP)
+	$(BIN)/python tools/family_pages.py
+
 # The peers, torch among them, go into the same environment, only when asked for.
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
+
+# Simulations of minutes, each of which writes a page: how often intervals hold the truth, and fits that end above it.
+coverage: $(STAMP)
+	$(BIN)/python -m benchmarks.coverage
+
+truth: $(STAMP)
+	$(BIN)/python -m benchmarks.fit_truth
 
 # Hashes of every platform's files, and no host: pip finds the files at the index that it is set up for.
 lock: $(STAMP)
@@ -45,6 +56,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/.bench: requirements/bench.txt $(STAMP)
+$(VENV)/.bench: requirements/bench.txt requirements/bench-alone.txt $(STAMP)
 	$(PIP) install -r requirements/bench.txt
+	$(PIP) install --no-deps -r requirements/bench-alone.txt
 	touch $@

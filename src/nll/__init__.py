@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from nll.families.gumbelmin import GumbelMin as GumbelMin
     from nll.families.halfcauchy import HalfCauchy as HalfCauchy
     from nll.families.halfnormal import HalfNormal as HalfNormal
+    from nll.families.hurdle import Hurdle as Hurdle
+    from nll.families.independent import Independent as Independent
     from nll.families.inversegamma import InverseGamma as InverseGamma
     from nll.families.inversegaussian import InverseGaussian as InverseGaussian
     from nll.families.kumaraswamy import Kumaraswamy as Kumaraswamy
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from nll.families.loglogistic import LogLogistic as LogLogistic
     from nll.families.lognormal import LogNormal as LogNormal
     from nll.families.logseries import LogSeries as LogSeries
+    from nll.families.mixture import Mixture as Mixture
     from nll.families.multivariatenormal import MultivariateNormal as MultivariateNormal
     from nll.families.negativebinomial import NegativeBinomial as NegativeBinomial
     from nll.families.normal import Normal as Normal
@@ -44,24 +47,47 @@ if TYPE_CHECKING:
     from nll.families.rayleigh import Rayleigh as Rayleigh
     from nll.families.skewnormal import SkewNormal as SkewNormal
     from nll.families.studentt import StudentT as StudentT
+    from nll.families.transformed import Transformed as Transformed
+    from nll.families.truncated import Truncated as Truncated
     from nll.families.uniform import Uniform as Uniform
     from nll.families.vonmises import VonMises as VonMises
     from nll.families.weibull import Weibull as Weibull
+    from nll.families.zeroinflated import ZeroInflated as ZeroInflated
     from nll.results.check import Check as Check
     from nll.results.check import TableCheck as TableCheck
     from nll.results.score import Score as Score
     from nll.results.score import Scores as Scores
     from nll.tasks.check import check as check
+    from nll.tasks.information import cross_entropy as cross_entropy
+    from nll.tasks.information import entropy as entropy
+    from nll.tasks.information import kl as kl
+    from nll.tasks.observed import binned as binned
+    from nll.tasks.observed import censored as censored
+    from nll.tasks.observed import interval as interval
+    from nll.tasks.observed import truncated as truncated
     from nll.tasks.running import Tally as Tally
     from nll.tasks.score import rows as rows
     from nll.tasks.score import score as score
 
 # Loaded when first used, so that `import nll` costs nothing and each user pays for what they call.
 _PLACES = {
+    "binned": "nll.tasks.observed",
+    "censored": "nll.tasks.observed",
     "check": "nll.tasks.check",
+    "cross_entropy": "nll.tasks.information",
+    "entropy": "nll.tasks.information",
+    "kl": "nll.tasks.information",
     "family": "nll.families.own",
+    "Hurdle": "nll.families.hurdle",
+    "Independent": "nll.families.independent",
+    "Mixture": "nll.families.mixture",
+    "Transformed": "nll.families.transformed",
+    "Truncated": "nll.families.truncated",
+    "ZeroInflated": "nll.families.zeroinflated",
+    "interval": "nll.tasks.observed",
     "rows": "nll.tasks.score",
     "score": "nll.tasks.score",
+    "truncated": "nll.tasks.observed",
     "Tally": "nll.tasks.running",
     "Check": "nll.results.check",
     "TableCheck": "nll.results.check",
@@ -79,6 +105,8 @@ def __getattr__(name: str) -> Any:
     if name == "plot":
         return import_module("nll.plots")
     if name in _PLACES:
+        if _PLACES[name].startswith("nll.families."):
+            import_module("nll.kernels.values")  # instances compile for many rows
         return getattr(import_module(_PLACES[name]), name)
     from nll.families import families
 

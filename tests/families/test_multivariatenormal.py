@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import nll
+from nll.families.family import Moments
 from nll.families.multivariatenormal import MultivariateNormal, cholesky
 from nll.kernels.kernel import kernel
 
@@ -156,3 +157,61 @@ def test_smoothing_of_labels_is_for_classes():
 def test_a_loss_beyond_the_doubles_is_infinite():
     dist = nll.MultivariateNormal(loc=0.0, scale_tril=[[1e-300, 0.0], [1.0, 1e-300]])
     assert nll.rows([1e300, -1e300], dist) == np.inf
+
+
+def instance(name: str, loc: Array, covariance: Array) -> MultivariateNormal:
+    """The same distribution in each form."""
+    given = {
+        "covariance_matrix": covariance,
+        "precision_matrix": np.linalg.inv(covariance),
+        "scale_tril": np.linalg.cholesky(covariance),
+    }
+    return nll.MultivariateNormal(loc=loc, **{name: given[name]})
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_have_the_same_moments_and_samples(name: str):
+    _, loc, root = case(3)
+    covariance = root @ root.T
+    dist = instance(name, loc, covariance)
+    np.testing.assert_allclose(dist.mean(), loc)
+    np.testing.assert_allclose(dist.variance(), np.diag(covariance), rtol=1e-12)
+    assert dist.entropy() == pytest.approx(0.5 * np.linalg.slogdet(2.0 * np.pi * np.e * covariance)[1], rel=1e-12)
+    y = dist.sample(20_000, np.random.default_rng(5))
+    assert y.shape == (20_000, 3)
+    # the loss on samples is the entropy, with variance k / 2
+    assert nll.score(y, dist).mean == pytest.approx(dist.entropy(), abs=4.0 * np.sqrt(1.5 / 20_000))
+    np.testing.assert_allclose(np.cov(y.T), covariance, atol=0.06 * abs(covariance).max())
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_divergence_is_that_of_the_textbook(name: str):
+    _, loc, root = case(3)
+    _, other_loc, other_root = case(3, rows=7)
+    a, b = root @ root.T, other_root @ other_root.T + np.eye(3)
+    p, q = instance(name, loc, a), instance("covariance_matrix", other_loc + 1.0, b)
+    with mpmath.workdps(40):
+        c, d = mpmath.matrix(a.tolist()), mpmath.matrix(b.tolist())
+        z = mpmath.matrix((loc - other_loc - 1.0).tolist())
+        trace = sum((d**-1 * c)[i, i] for i in range(3))
+        expected = (trace + (z.T * d**-1 * z)[0] - 3 + mpmath.log(mpmath.det(d) / mpmath.det(c))) / 2
+    assert p.kl(q) == pytest.approx(float(expected), rel=1e-10)
+    assert p.kl(p) == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_start_is_the_maximum(name: str):
+    y, _, _ = case(2, rows=50)
+    form = MultivariateNormal.form_for((), {"loc": None, name: None})
+    loc, matrix = form.start(Moments(mean=y.mean(axis=0), variance=np.nan, covariance=np.cov(y.T, bias=True)))
+    best = nll.score(y, form(loc=loc, **{name: matrix})).sum
+    for nudge in (1.001, 0.999):
+        assert nll.score(y, form(loc=loc, **{name: matrix * nudge})).sum > best
+        assert nll.score(y, form(loc=loc * nudge, **{name: matrix})).sum > best
+
+
+def test_parameters_that_do_not_fit_each_other():
+    with pytest.raises(nll.errors.DataError, match="does not fit"):
+        nll.MultivariateNormal(loc=np.zeros(2), scale_tril=np.eye(3)).mean()
+    with pytest.raises(nll.errors.DataError, match="square"):
+        nll.MultivariateNormal(loc=np.zeros(2), scale_tril=np.zeros((2, 3))).entropy()

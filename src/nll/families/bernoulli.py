@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from nll.families.constraints import Binary, ExtendedReal, Probability
 from nll.families.family import Family, Moments
+from nll.families.information import logit_shares, share_divergence, times
 from nll.numerics.bits import fma
-from nll.numerics.elementary import INF, LN2_HIGH, LN2_LOW, _log_series, _split, exp, softplus
+from nll.numerics.elementary import INF, LN2_HIGH, LN2_LOW, _log_series, _split, exp, log, log1p, log_sigmoid, softplus
 from nll.numerics.formula import formula
 from nll.numerics.pairs import fast_two_sum
 
@@ -74,6 +78,41 @@ class Bernoulli(Family):
     def start(moments: Moments) -> tuple[float]:
         return (moments.mean,)
 
+    def flow(y, probs):
+        failure = 1.0 - probs
+        return (1.0 / failure,)
+
+    def flow_gradient(y, probs):
+        failure = 1.0 - probs
+        return (1.0 / failure / failure,)
+
+    def log_cdf(y, probs):
+        return log1p(-probs)
+
+    def log_sf(y, probs):
+        return log(probs)
+
+    def mean(probs: Any) -> Any:
+        return probs
+
+    def variance(probs: Any) -> Any:
+        return probs * (1.0 - probs)
+
+    def entropy(probs: Any) -> Any:
+        return -(times(probs, np.log(probs)) + times(1.0 - probs, np.log1p(-probs)))
+
+    def shared(probs: Any) -> Any:
+        return probs, 1.0 - probs, np.log(probs), np.log1p(-probs)
+
+    def kl(shares: Any, other: Any) -> Any:
+        return share_divergence(shares, other)
+
+    def sample(rng: np.random.Generator, shape: Any, probs: Any) -> Any:
+        return rng.random(shape) < probs
+
+    def scipy(probs: Any) -> tuple[str, dict[str, Any]]:
+        return "bernoulli", {"p": probs}
+
 
 class BernoulliLogits(Bernoulli):
     """Bernoulli by its log-odds: the loss is log(1 + e**-z) where y = 1, log(1 + e**z) where y = 0."""
@@ -91,3 +130,35 @@ class BernoulliLogits(Bernoulli):
 
     def start(moments: Moments) -> tuple[float]:
         return (math.log(moments.mean / (1.0 - moments.mean)),)
+
+    def flow(y, logits):
+        return (sigmoid(logits),)
+
+    def flow_gradient(y, logits):
+        return (sigmoid(logits) * sigmoid(-logits),)
+
+    def log_cdf(y, logits):
+        return log_sigmoid(-logits)
+
+    def log_sf(y, logits):
+        return log_sigmoid(logits)
+
+    def mean(logits: Any) -> Any:
+        return logit_shares(logits)[0]
+
+    def variance(logits: Any) -> Any:
+        p, q, _, _ = logit_shares(logits)
+        return p * q
+
+    def entropy(logits: Any) -> Any:
+        p, q, log_p, log_q = logit_shares(logits)
+        return -(times(p, log_p) + times(q, log_q))
+
+    def shared(logits: Any) -> Any:
+        return logit_shares(logits)
+
+    def sample(rng: np.random.Generator, shape: Any, logits: Any) -> Any:
+        return rng.random(shape) < logit_shares(logits)[0]
+
+    def scipy(logits: Any) -> tuple[str, dict[str, Any]]:
+        return "bernoulli", {"p": logit_shares(logits)[0]}

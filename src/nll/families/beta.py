@@ -8,15 +8,18 @@ import numpy as np
 
 from nll.families.constraints import Positive, Real, UnitInterval
 from nll.families.family import Family, Moments
+from nll.families.information import lgamma_excess
+from nll.families.values import mapped
 from nll.numerics.beta_tails import log_beta_tails
 from nll.numerics.bits import fma, sqrt
+from nll.numerics.deviance import deviance
 from nll.numerics.elementary import log
 from nll.numerics.formula import formula
 from nll.numerics.gamma_ratios import trigamma_difference
 from nll.numerics.gamma_terms import FAR, lgamma_rest
 from nll.numerics.pairs import two_sum
 from nll.numerics.saddle import lifted, log_of_ratio, scaled_excess
-from nll.numerics.special import HALF_LOG_TWO_PI, log_minus_digamma, trigamma
+from nll.numerics.special import HALF_LOG_TWO_PI, log_minus_digamma, stirling_error, trigamma
 
 TWO_PI = 6.283185307179586
 TINY = 2.0**-1022
@@ -131,3 +134,28 @@ class Beta(Family):
 
     def sample(rng: np.random.Generator, size: Any, concentration1: Any, concentration0: Any) -> Any:
         return rng.beta(concentration1, concentration0, size)
+
+    def mean(concentration1: Any, concentration0: Any) -> Any:
+        return concentration1 / (concentration1 + concentration0)
+
+    def variance(concentration1: Any, concentration0: Any) -> Any:
+        n = concentration1 + concentration0
+        return (concentration1 / n) * (concentration0 / n) / (n + 1.0)
+
+    def entropy(concentration1: Any, concentration0: Any) -> Any:
+        # lgamma and digamma by Stirling's formula and what it leaves, so that large concentrations do not cancel
+        a, b = concentration1, concentration0
+        n = a + b
+        left = mapped(stirling_error, a) + mapped(stirling_error, b) - mapped(stirling_error, n)
+        slope = mapped(log_minus_digamma, n)
+        pull = (a - 1.0) * (mapped(log_minus_digamma, a) - slope) + (b - 1.0) * (mapped(log_minus_digamma, b) - slope)
+        return HALF_LOG_TWO_PI + 0.5 * (np.log(a / n) + np.log(b / n) - np.log(n)) + (left + pull)
+
+    def kl(theta: Any, other: Any) -> Any:
+        (a, b), (c, d) = theta, other
+        share = a / (a + b)
+        level = mapped(deviance, c, (c + d) * share) + mapped(deviance, d, (c + d) * (1.0 - share))
+        return level + (lgamma_excess(a, c) + lgamma_excess(b, d) - lgamma_excess(a + b, c + d))
+
+    def scipy(concentration1: Any, concentration0: Any) -> tuple[str, dict[str, Any]]:
+        return "beta", {"a": concentration1, "b": concentration0}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nll.families.constraints import INF, Count, Positive, Whole
-from nll.families.family import Family
+from nll.families.family import Family, Moments
 from nll.numerics.bits import fma, sqrt
 from nll.numerics.elementary import log
 from nll.numerics.formula import formula
@@ -174,6 +174,13 @@ class BetaBinomial(Family):
     def variance(total_count: Any, concentration1: Any, concentration0: Any) -> Any:
         n, total = total_count, concentration1 + concentration0
         return n * (concentration1 / total) * (concentration0 / total) * ((total + n) / (total + 1.0))
+
+    def start(moments: Moments) -> tuple[float, float, float]:
+        # variance n p q (1 + (n - 1) w), with w = 1 / (a + b + 1)
+        n, p = moments.total, moments.mean / moments.total
+        w = (moments.variance / (n * p * (1.0 - p)) - 1.0) / (n - 1.0) if n > 1.0 else 0.1
+        both = 1.0 / min(max(w, 1e-4), 0.9) - 1.0
+        return n, p * both, (1.0 - p) * both
 
     def sample(rng: np.random.Generator, shape: Any, total_count: Any, concentration1: Any, concentration0: Any) -> Any:
         return rng.binomial(total_count.astype(np.int64), rng.beta(concentration1, concentration0, shape), shape)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from nll.errors import UsageError
 from nll.families.constraints import Count, Probability, Real, Whole
-from nll.families.family import Family
+from nll.families.family import Family, Moments
+from nll.families.information import counted_entropy, logit_shares, share_divergence, times
 from nll.numerics.beta_tails import log_beta_start, log_beta_tails
 from nll.numerics.bits import fma
 from nll.numerics.elementary import log
@@ -118,6 +121,14 @@ class Binomial(Family):
     def ends(total_count, probs):
         return 0.0, total_count
 
+    def flow(y, total_count, probs):
+        rest, q = total_count - y, 1.0 - probs
+        return 0.0, rest / q
+
+    def flow_gradient(y, total_count, probs):
+        rest, q = total_count - y, 1.0 - probs
+        return 0.0, 0.0, rest / q / q
+
     def log_cdf(y, total_count, probs):
         gap = fma(total_count + 1.0, probs, -(y + 1.0))
         return log_beta_tails(y + 1.0, total_count - y, probs, 1.0 - probs, gap)[1]
@@ -128,6 +139,32 @@ class Binomial(Family):
 
     def sample(rng: np.random.Generator, size: Any, total_count: Any, probs: Any) -> Any:
         return rng.binomial(np.asarray(total_count, np.int64), probs, size)
+
+    def mean(total_count: Any, probs: Any) -> Any:
+        return total_count * probs
+
+    def variance(total_count: Any, probs: Any) -> Any:
+        return total_count * probs * (1.0 - probs)
+
+    def entropy(total_count: Any, probs: Any) -> Any:
+        mean = total_count * probs
+        return counted_entropy(Binomial.loss, (total_count, probs), mean, mean * (1.0 - probs), 0.0, total_count, True)
+
+    def shared(total_count: Any, probs: Any) -> Any:
+        return total_count, probs, 1.0 - probs, np.log(probs), np.log1p(-probs)
+
+    def kl(theta: Any, other: Any) -> Any:
+        if np.any(theta[0] != other[0]):
+            raise UsageError(
+                "the divergence of Binomials has a closed form for equal total_count; nll.kl(p, q) sums it"
+            )
+        return times(theta[0], share_divergence(theta[1:], other[1:]))
+
+    def start(moments: Moments) -> tuple[float, float]:
+        return moments.total, moments.mean / moments.total
+
+    def scipy(total_count: Any, probs: Any) -> tuple[str, dict[str, Any]]:
+        return "binom", {"n": total_count, "p": probs}
 
 
 class BinomialLogits(Binomial):
@@ -170,14 +207,45 @@ class BinomialLogits(Binomial):
         _, p, q = shares(y, rest, logits)
         return -trigamma_difference(rest + 1.0, y), p, total_count * p * q
 
+    def flow(y, total_count, logits):
+        rest = total_count - y
+        _, p, _ = shares(y, rest, logits)
+        return 0.0, rest * p
+
+    def flow_gradient(y, total_count, logits):
+        rest = total_count - y
+        _, p, q = shares(y, rest, logits)
+        return 0.0, 0.0, rest * p * q
+
     def log_cdf(y, total_count, logits):
         return logits_tails(y, total_count - y, logits)[1]
 
     def log_sf(y, total_count, logits):
         return logits_tails(y, total_count - y, logits)[0]
 
-    start = None
-
     def sample(rng: np.random.Generator, size: Any, total_count: Any, logits: Any) -> Any:
         probs = np.exp(-np.logaddexp(0.0, -logits))
         return rng.binomial(np.asarray(total_count, np.int64), probs, size)
+
+    def mean(total_count: Any, logits: Any) -> Any:
+        return total_count * logit_shares(logits)[0]
+
+    def variance(total_count: Any, logits: Any) -> Any:
+        p, q, _, _ = logit_shares(logits)
+        return total_count * p * q
+
+    def entropy(total_count: Any, logits: Any) -> Any:
+        p, q, _, _ = logit_shares(logits)
+        loss = BinomialLogits.loss
+        return counted_entropy(
+            loss, (total_count, logits), total_count * p, total_count * p * q, 0.0, total_count, True
+        )
+
+    def shared(total_count: Any, logits: Any) -> Any:
+        return total_count, *logit_shares(logits)
+
+    def start(moments: Moments) -> tuple[float, float]:
+        return moments.total, math.log(moments.mean / (moments.total - moments.mean))
+
+    def scipy(total_count: Any, logits: Any) -> tuple[str, dict[str, Any]]:
+        return "binom", {"n": total_count, "p": logit_shares(logits)[0]}

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from nll.errors import DataError
+from nll.errors import DataError, UsageError
 from nll.families.constraints import Count, ExtendedReal, LogProbability, Probability
 from nll.families.family import Family
+from nll.families.information import times
 from nll.numerics.elementary import exp, log
 from nll.numerics.formula import formula
 from nll.numerics.softmax import WIDE, lanes_sum, narrow_rows, precise_normaliser, wide_rows
@@ -111,6 +112,24 @@ class Categorical(Family):
         what = "exp(log_probs)" if name == "log_probs" else name
         return f"each row of {what} must sum to 1 (tolerance {tolerance:g})", f"the sum {total:.10g}"
 
+    def entropy(probs: Any) -> Any:
+        log_probs = Categorical.shared(probs)
+        return -times(np.exp(log_probs), log_probs).sum(axis=-1)
+
+    def shared(probs: Any) -> Any:
+        total = _matrix(probs).sum(axis=-1, keepdims=True)
+        _sums_to_one(total, "probs")
+        return np.log(probs)
+
+    def kl(log_probs: Any, other: Any) -> Any:
+        if log_probs.shape[-1] != other.shape[-1]:
+            raise UsageError(f"one distribution has {log_probs.shape[-1]} classes, the other {other.shape[-1]}")
+        p = np.exp(log_probs)
+        return np.maximum(times(p, log_probs - other).sum(axis=-1), 0.0)
+
+    def sample(rng: np.random.Generator, shape: tuple[int, ...], probs: Any) -> Any:
+        return drawn(rng, shape, Categorical.shared(probs))
+
 
 @formula
 def class_of(y, classes):
@@ -136,6 +155,19 @@ class CategoricalLogits(Categorical):
         else:
             wide_rows(logits, classes, out)
 
+    def entropy(logits: Any) -> Any:
+        log_probs = CategoricalLogits.shared(logits)
+        return -times(np.exp(log_probs), log_probs).sum(axis=-1)
+
+    def shared(logits: Any) -> Any:
+        largest = _matrix(logits).max(axis=-1, keepdims=True)
+        if not (abs(largest) < INF).all():
+            raise DataError("logits must be below infinity, and one of a row finite")
+        return logits - (largest + np.log(np.exp(logits - largest).sum(axis=-1, keepdims=True)))
+
+    def sample(rng: np.random.Generator, shape: tuple[int, ...], logits: Any) -> Any:
+        return drawn(rng, shape, CategoricalLogits.shared(logits))
+
 
 class CategoricalLogProbs(Categorical):
     """Categorical by logarithms of probabilities."""
@@ -153,6 +185,18 @@ class CategoricalLogProbs(Categorical):
                 scratch[j] = exp(np.float64(row[j]))
             good = (k >= 0) & (largest <= 0.0) & (abs(lanes_sum(scratch) - 1.0) <= tolerance)
             out[i] = 0.0 - np.float64(row[k]) if good else NAN
+
+    def entropy(log_probs: Any) -> Any:
+        log_probs = CategoricalLogProbs.shared(log_probs)
+        return -times(np.exp(log_probs), log_probs).sum(axis=-1)
+
+    def shared(log_probs: Any) -> Any:
+        total = np.exp(_matrix(log_probs)).sum(axis=-1, keepdims=True)
+        _sums_to_one(total, "exp(log_probs)")
+        return log_probs
+
+    def sample(rng: np.random.Generator, shape: tuple[int, ...], log_probs: Any) -> Any:
+        return drawn(rng, shape, CategoricalLogProbs.shared(log_probs))
 
 
 class SoftProbs(Categorical, register=False):
@@ -215,3 +259,23 @@ def valid_targets(targets):
     for j in range(targets.size):
         smallest = targets[j] if targets[j] < smallest else smallest
     return (smallest >= 0.0) & (abs(lanes_sum(targets) - 1.0) <= 1e-6)
+
+
+def drawn(rng: np.random.Generator, shape: tuple[int, ...], log_probs: Any) -> Any:
+    """Return classes (n, ...) of log-probabilities (..., K): the largest of log p plus a Gumbel number.
+
+    Source: C. J. Maddison, D. Tarlow and T. Minka, A* Sampling (2014), section 3, after Gumbel (1954).
+    """
+    return np.argmax(log_probs + rng.gumbel(size=shape + log_probs.shape), axis=-1)
+
+
+def _matrix(values: Any) -> Any:
+    if np.ndim(values) == 0 or np.shape(values)[-1] == 0:
+        raise DataError("a Categorical has one number a class; got a single one")
+    return values
+
+
+def _sums_to_one(total: Any, name: str) -> None:
+    wrong = ~(abs(total - 1.0) <= TOLERANCE["float64"])
+    if wrong.any():
+        raise DataError(f"each row of {name} must sum to 1; got the sum {float(total[wrong][0]):.10g}")

@@ -154,6 +154,14 @@ class Cauchy(Family):
         _, _, loc_loc, loc_scale, scale_scale = lorentz_slopes(y, loc, scale)
         return loc_loc, loc_scale, scale_scale
 
+    def flow(y, loc, scale):
+        z = (y - loc) / scale
+        return 1.0, z
+
+    def flow_gradient(y, loc, scale):
+        z = (y - loc) / scale
+        return 0.0, 0.0, -z / scale
+
     def log_cdf(y, loc, scale):
         return log_upper(-y, -loc, scale)
 
@@ -177,3 +185,10 @@ class Cauchy(Family):
 
     def start(moments: Moments) -> tuple[float, float]:
         return moments.median, moments.spread / 1.4826
+
+    def kl(theta: Any, other: Any) -> Any:
+        # F. Chyzak and F. Nielsen, A closed-form formula for the Kullback-Leibler divergence between Cauchy
+        # distributions (2019), theorem 1: log(((s + s')**2 + d**2) / (4 s s'))
+        (loc, scale), (other_loc, other_scale) = theta, other
+        d, gap = loc - other_loc, scale - other_scale
+        return np.log1p((d / scale * (d / other_scale) + gap / scale * (gap / other_scale)) / 4.0)

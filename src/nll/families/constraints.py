@@ -46,6 +46,16 @@ class ExtendedReal(Constraint):
     """Real, or an infinity: a log-probability or a logit may be one."""
 
     words = "a number, not NaN"
+    link = "identity"
+
+    def contains(x):
+        return x == x
+
+
+class Bound(Constraint):
+    """Where an interval ends: known and never fitted."""
+
+    words = "a number or an infinity, not NaN"
 
     def contains(x):
         return x == x
@@ -62,6 +72,7 @@ class Positive(Constraint):
 
 class NonNegative(Constraint):
     words = "at least 0 and finite"
+    link = "log"
     low = 0.0
 
     def contains(x):

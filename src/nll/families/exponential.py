@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from nll.families.constraints import NonNegative, Positive
 from nll.families.family import Family, Moments
+from nll.families.information import excess
 from nll.families.normal import log_parts
 from nll.numerics.bits import fma
 from nll.numerics.elementary import INF, log
@@ -49,6 +54,12 @@ class Exponential(Family):
     def hessian(y, rate):
         return (1.0 / rate / rate,)
 
+    def flow(y, rate):
+        return (-y / rate,)
+
+    def flow_gradient(y, rate):
+        return (y / rate / rate,)
+
     def log_cdf(y, rate):
         product, rest = two_product(rate, y)
         tiny = log(rate) + log(y)  # below 2**-60, log(1 - e**-x) is log(x), and the product may underflow
@@ -59,3 +70,24 @@ class Exponential(Family):
 
     def start(moments: Moments) -> tuple[float]:
         return (1.0 / moments.mean,)
+
+    def quantile(log_p, log_q, rate):
+        return -log_q / rate
+
+    def sample(rng: np.random.Generator, shape: Any, rate: Any) -> Any:
+        return rng.standard_exponential(shape) / rate
+
+    def mean(rate: Any) -> Any:
+        return 1.0 / rate
+
+    def variance(rate: Any) -> Any:
+        return 1.0 / rate / rate
+
+    def entropy(rate: Any) -> Any:
+        return 1.0 - np.log(rate)
+
+    def kl(theta: Any, other: Any) -> Any:
+        return excess(other[0] / theta[0])
+
+    def scipy(rate: Any) -> tuple[str, dict[str, Any]]:
+        return "expon", {"scale": 1.0 / rate}

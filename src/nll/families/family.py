@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from html import escape
+from importlib import import_module
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,9 +19,9 @@ from nll.numerics.elementary import exp
 from nll.numerics.formula import formula
 
 # What a family defines as functions of numbers: formulas, which compile, and plain functions.
-FORMULAS = ("fill", "loss", "gradient", "hessian", "inside", "ends")
-ON_INSTANCE = ("log_cdf", "log_sf", "quantile", "sample", "mean", "variance", "entropy")
-PLAIN = ("start", "scipy", "sample", "mean", "variance", "entropy")
+FORMULAS = ("fill", "loss", "gradient", "hessian", "inside", "ends", "consistent", "flow", "flow_gradient")
+ON_INSTANCE = ("log_cdf", "log_sf", "quantile", "sample", "mean", "variance", "entropy", "kl")
+PLAIN = ("start", "scipy", "sample", "mean", "variance", "entropy", "kl", "shared")
 REGISTRY: dict[str, type[Family]] = {}
 
 
@@ -32,6 +34,15 @@ class Moments:
     mean, variance : of y, weighted where the fit is.
     log_mean, log_variance : the same of log y, NaN where some y is not positive.
     median, spread : the median and 1.4826 times the median absolute deviation.
+    zeros : the share of y that are 0.
+    minimum, maximum : of y.
+    absolute_deviation : the mean of |y - median|.
+    inverse : the mean of 1 / y, NaN where some y is not positive.
+    log_one_minus : the mean of log(1 - y), NaN where some y is not below 1.
+    total : the mean of `total_count`, for families that have one.
+    covariance : the matrix (k, k) of rows of k numbers, whose `mean` is a vector (k,).
+
+    Variances and covariances are those of the sample itself, divided by its weight and not by one less.
     """
 
     mean: float
@@ -40,6 +51,14 @@ class Moments:
     log_variance: float = np.nan
     median: float = np.nan
     spread: float = np.nan
+    zeros: float = np.nan
+    minimum: float = np.nan
+    maximum: float = np.nan
+    absolute_deviation: float = np.nan
+    inverse: float = np.nan
+    log_one_minus: float = np.nan
+    total: float = np.nan
+    covariance: Any = None
 
 
 class Family:
@@ -54,9 +73,14 @@ class Family:
     - formulas, scalar functions of (y, *theta): `loss`, in nats, constants included; `gradient` and `hessian`
       (its upper triangle, row by row) in theta; `log_cdf` and `log_sf`, for y between the ends of the support, which
       are those of `support` or, where they depend on parameters, a formula `ends(*theta)`; a closed
-      `quantile(log_p, log_q, *theta)`, given the logs of both tails;
+      `quantile(log_p, log_q, *theta)`, given the logs of both tails; where it is closed, `flow`, the tuple of
+      q_j = -(dF/dtheta_j) / f at y, and `flow_gradient`, the upper triangle of dq_j/dtheta_k, where q_j is the
+      closed one if one of both is in `unflowed` (`intervals.py`);
     - plain functions of arrays: `mean`, `variance`, `entropy` of (*theta) and `sample(rng, shape, *theta)`, where there
       are better ways than the base class has; `scipy(*theta)`: the name in SciPy and its arguments;
+    - `consistent(*theta)`: whether parameters that are valid each are valid together, and `together`, its words;
+    - `kl(theta, other)`: the divergence of two distributions of the family, each given by its parameters, or, where
+      forms differ, by what `shared(*theta)` returns;
     - `start(moments)`: parameters from which a fit begins.
 
     On the class these are the functions; on an instance `log_cdf(y)` and the like are values (`values.py`).
@@ -71,6 +95,14 @@ class Family:
     forms: ClassVar[list[type[Family]]] = []
     family: ClassVar[type[Family]]
     event: ClassVar[int] = 0  # axes of one observation's parameters: 1 for a row of class probabilities
+    # Parameters whose maximum is a statistic of the sample whatever the others are: "minimum", "maximum" or "median".
+    edges: ClassVar[dict[str, str]] = {}
+    # Parameters below which the likelihood is unbounded; a fit stays above.
+    lowest: ClassVar[dict[str, float]] = {}
+    together: ClassVar[str] = ""  # what `consistent` demands, in words
+    simplexes: ClassVar[tuple[tuple[str, ...], ...]] = ()  # names of parameters that sum to one
+    mixed: ClassVar[bool] = False  # a density, and points that have a probability of their own: `atoms`
+    atoms: ClassVar[tuple[float, ...]] = ()
 
     fill: ClassVar[Callable[..., None] | None] = None
     loss: ClassVar[Callable[..., float] | None] = None
@@ -78,6 +110,10 @@ class Family:
     hessian: ClassVar[Callable[..., tuple[float, ...]] | None] = None
     inside: ClassVar[Callable[..., bool] | None] = None
     ends: ClassVar[Callable[..., tuple[float, float]] | None] = None
+    consistent: ClassVar[Callable[..., bool] | None] = None
+    flow: ClassVar[Callable[..., tuple[float, ...]] | None] = None
+    flow_gradient: ClassVar[Callable[..., tuple[float, ...]] | None] = None
+    unflowed: ClassVar[tuple[str, ...]] = ()  # parameters whose flow is not closed; what `flow` has there is not read
     scipy: ClassVar[Callable[..., tuple[str, dict[str, Any]]] | None] = None
     log_cdf: ClassVar[Any] = OnInstance("log_cdf")
     log_sf: ClassVar[Any] = OnInstance("log_sf")
@@ -86,6 +122,8 @@ class Family:
     mean: ClassVar[Any] = OnInstance("mean")
     variance: ClassVar[Any] = OnInstance("variance")
     entropy: ClassVar[Any] = OnInstance("entropy")
+    kl: ClassVar[Any] = OnInstance("kl")
+    shared: ClassVar[Callable[..., tuple[Any, ...]] | None] = None
     start: ClassVar[Callable[[Moments], tuple[float, ...]] | None] = None
 
     def __init_subclass__(cls, register: bool = True) -> None:
@@ -108,7 +146,10 @@ class Family:
         return super().__new__(cls.form_for(args, theta))
 
     def __init__(self, *args: Any, **theta: Any) -> None:
-        self.theta: dict[str, Any] = {**dict(zip(self.parameters, args, strict=False)), **theta}
+        given = {**dict(zip(self.parameters, args, strict=False)), **theta}
+        # In the order of the parameters, whatever that of the arguments was: formulas take them by place.
+        ordered = {name: given.pop(name) for name in self.parameters if name in given}
+        self.theta: dict[str, Any] = {**ordered, **given}
 
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]:
         return (), dict(self.theta)  # a copy or an unpickled instance is made by names, as this one was
@@ -160,12 +201,29 @@ class Family:
         """Return log P(low < Y <= high), by the tail in which nothing is lost."""
         return values.log_interval(self, low, high)
 
+    def to_scipy(self) -> Any:
+        """Return the frozen distribution of scipy.stats; UsageError where SciPy has none. Needs nll[scipy]."""
+        # by name: the layer above this one may import SciPy, and this one does not know it
+        return import_module("nll.interop.scipy").frozen(self)
+
+    def _repr_html_(self) -> str:
+        """Return a table of the parameters, for notebooks."""
+        rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(_short(v))}</td></tr>" for k, v in self.theta.items())
+        return f"<table><caption>{escape(self.family.__name__)}</caption><tbody>{rows}</tbody></table>"
+
     def __repr__(self) -> str:
         return f"{self.family.__name__}({', '.join(f'{k}={_short(v)}' for k, v in self.theta.items())})"
 
 
 def _short(value: Any) -> str:
+    value = value.item() if np.ndim(value) == 0 and isinstance(value, (np.generic, np.ndarray)) else value
     if isinstance(value, (str, int, float, list)) and len(repr(value)) < 80:
         return repr(value)
     shape = getattr(value, "shape", None)
-    return f"<{type(value).__name__} {tuple(shape)}>" if shape is not None else f"<{type(value).__name__}>"
+    if shape is None:
+        return (
+            f"<{type(value).__name__} of {len(value)}>"
+            if isinstance(value, (list, tuple, str))
+            else f"<{type(value).__name__}>"
+        )
+    return f"<{type(value).__name__} {tuple(shape)}>"

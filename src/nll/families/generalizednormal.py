@@ -90,6 +90,7 @@ class GeneralizedNormal(Family):
     loc: Real
     scale: Positive
     shape: Positive
+    unflowed = ("shape",)
 
     def loss(y, loc, scale, shape):
         w = distance(y, loc, scale, shape)[0]
@@ -125,6 +126,14 @@ class GeneralizedNormal(Family):
             -more / scale,
             fma(w * log_z, log_z, gammas),
         )
+
+    def flow(y, loc, scale, shape):
+        z = (y - loc) / scale
+        return 1.0, z, 0.0
+
+    def flow_gradient(y, loc, scale, shape):
+        z = (y - loc) / scale
+        return 0.0, 0.0, 0.0, -z / scale, 0.0, 0.0
 
     def log_cdf(y, loc, scale, shape):
         w, _, t = distance(y, loc, scale, shape)

@@ -91,6 +91,14 @@ def stretch_slopes(d, d_low, scale, shape, big):
 
 
 @formula
+def stretch_flow(d, d_low, scale, shape):
+    """Return z, the flow in shape of what is a function of h, -scale (dh/dshape) / v, and its derivative in shape."""
+    _, _, big, _ = log_stretch(d, d_low, scale, shape)
+    z, v, _, first, second = stretch_slopes(d, d_low, scale, shape, big)
+    return z, -scale * (first / v), -scale * fma(first, z, second / v)
+
+
+@formula
 def within(d, d_low, scale, shape):
     """Say whether 1 + shape (d + d_low) / scale is positive, or 0 where the density stays finite at that end."""
     rest = fma(shape, d, scale) + shape * d_low
@@ -160,6 +168,7 @@ class GeneralizedPareto(Family):
 
     scale: Positive
     shape: Real
+    lowest = {"shape": -1.0}
 
     def inside(y, scale, shape):
         return (y >= 0.0) & within(y, 0.0, scale, shape)
@@ -177,6 +186,14 @@ class GeneralizedPareto(Family):
     def hessian(y, scale, shape):
         z, slope, _, bend, cross, by_shape = excess_slopes(y, 0.0, scale, shape)
         return fma(z, fma(z, bend, 2.0 * slope), -1.0) / scale / scale, -z * cross / scale, by_shape
+
+    def flow(y, scale, shape):
+        z, by_shape, _ = stretch_flow(y, 0.0, scale, shape)
+        return z, by_shape
+
+    def flow_gradient(y, scale, shape):
+        z, _, by_shape = stretch_flow(y, 0.0, scale, shape)
+        return -z / scale, 0.0, by_shape
 
     def log_cdf(y, scale, shape):
         return excess_log_cdf(y, 0.0, scale, shape)
@@ -211,6 +228,7 @@ class GeneralizedParetoLoc(GeneralizedPareto):
     loc: Real
     scale: Positive
     shape: Real
+    edges = {"loc": "minimum"}
 
     def inside(y, loc, scale, shape):
         d, d_low = two_sum(y, -loc)
@@ -235,6 +253,16 @@ class GeneralizedParetoLoc(GeneralizedPareto):
         loc_scale, scale_scale = fma(z, bend, slope) * width, fma(z, fma(z, bend, 2.0 * slope), -1.0) * width
         return bend * width, loc_scale, -cross / scale, scale_scale, -z * cross / scale, by_shape
 
+    def flow(y, loc, scale, shape):
+        d, d_low = two_sum(y, -loc)
+        z, by_shape, _ = stretch_flow(d, d_low, scale, shape)
+        return 1.0, z, by_shape
+
+    def flow_gradient(y, loc, scale, shape):
+        d, d_low = two_sum(y, -loc)
+        z, _, by_shape = stretch_flow(d, d_low, scale, shape)
+        return 0.0, 0.0, 0.0, -z / scale, 0.0, by_shape
+
     def log_cdf(y, loc, scale, shape):
         d, d_low = two_sum(y, -loc)
         return excess_log_cdf(d, d_low, scale, shape)
@@ -258,4 +286,8 @@ class GeneralizedParetoLoc(GeneralizedPareto):
     def scipy(loc: Any, scale: Any, shape: Any) -> tuple[str, dict[str, Any]]:
         return "genpareto", {"c": shape, "loc": loc, "scale": scale}
 
-    start = None  # type: ignore[assignment]  # the likelihood of a free threshold ends at the smallest y
+    def start(moments: Moments) -> tuple[float, float, float]:
+        # the likelihood of a free threshold rises until it meets the smallest y
+        mean = moments.mean - moments.minimum
+        shape = min(max(0.5 * (1.0 - mean**2 / moments.variance), 0.0), 0.45)
+        return moments.minimum, mean * (1.0 - shape), shape

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from nll.families.bernoulli import sigmoid
 from nll.families.constraints import Count, ExtendedReal, Probability, Whole
 from nll.families.family import Family, Moments
+from nll.families.information import logit_shares, share_divergence, times
 from nll.numerics.bits import fma
 from nll.numerics.elementary import INF, log, log1p, softplus
 from nll.numerics.formula import formula
@@ -59,6 +63,12 @@ class Geometric(Family):
         failure = 1.0 - probs
         return ((y / failure / failure if y > 0.0 else 0.0) + 1.0 / probs / probs,)
 
+    def flow(y, probs):
+        return (-(y + 1.0) / probs,)
+
+    def flow_gradient(y, probs):
+        return ((y + 1.0) / probs / probs,)
+
     def log_cdf(y, probs):
         log_failure = log1p(-probs)
         product, rest = two_product(-(y + 1.0), log_failure)
@@ -69,6 +79,24 @@ class Geometric(Family):
 
     def start(moments: Moments) -> tuple[float]:
         return (1.0 / (1.0 + moments.mean),)
+
+    def mean(probs: Any) -> Any:
+        return (1.0 - probs) / probs
+
+    def variance(probs: Any) -> Any:
+        return (1.0 - probs) / probs / probs
+
+    def entropy(probs: Any) -> Any:
+        return -(np.log(probs) + times(1.0 - probs, np.log1p(-probs)) / probs)
+
+    def shared(probs: Any) -> Any:
+        return probs, 1.0 - probs, np.log(probs), np.log1p(-probs)
+
+    def kl(shares: Any, other: Any) -> Any:
+        return share_divergence(shares, other) / shares[0]
+
+    def scipy(probs: Any) -> tuple[str, dict[str, Any]]:
+        return "geom", {"p": probs, "loc": -1.0}
 
 
 class GeometricLogits(Geometric):
@@ -90,6 +118,12 @@ class GeometricLogits(Geometric):
     def hessian(y, logits):
         return ((y + 1.0) * (sigmoid(logits) * sigmoid(-logits)),)
 
+    def flow(y, logits):
+        return (-(y + 1.0) * sigmoid(-logits),)
+
+    def flow_gradient(y, logits):
+        return ((y + 1.0) * sigmoid(logits) * sigmoid(-logits),)
+
     def log_cdf(y, logits):
         product, rest = two_product(y + 1.0, softplus(logits))
         return log_one_minus_exp(product, rest if product < INF else 0.0)
@@ -99,3 +133,19 @@ class GeometricLogits(Geometric):
 
     def start(moments: Moments) -> tuple[float]:
         return (-math.log(moments.mean),)
+
+    def mean(logits: Any) -> Any:
+        return np.exp(-logits)
+
+    def variance(logits: Any) -> Any:
+        return np.exp(-logits) * (1.0 + np.exp(-logits))
+
+    def entropy(logits: Any) -> Any:
+        _, _, log_p, log_q = logit_shares(logits)
+        return -(log_p + times(np.exp(-logits), log_q))
+
+    def shared(logits: Any) -> Any:
+        return logit_shares(logits)
+
+    def scipy(logits: Any) -> tuple[str, dict[str, Any]]:
+        return "geom", {"p": logit_shares(logits)[0], "loc": -1.0}

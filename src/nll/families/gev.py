@@ -9,7 +9,7 @@ import numpy as np
 
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
-from nll.families.generalizedpareto import log_stretch, stretch_slopes, stretched, stretched_sum, within
+from nll.families.generalizedpareto import log_stretch, stretch_flow, stretch_slopes, stretched, stretched_sum, within
 from nll.families.gumbel import log_any, log_hazard
 from nll.families.normal import log_parts
 from nll.families.values import mapped
@@ -79,6 +79,7 @@ class GEV(Family):
     loc: Real
     scale: Positive
     shape: Real
+    lowest = {"shape": -1.0}
 
     def inside(y, loc, scale, shape):
         d, d_low = two_sum(y, -loc)
@@ -108,6 +109,16 @@ class GEV(Family):
         width = 1.0 / scale / scale
         loc_scale, scale_scale = fma(z, bend, slope) * width, fma(z, fma(z, bend, 2.0 * slope), -1.0) * width
         return bend * width, loc_scale, -cross / scale, scale_scale, -z * cross / scale, by_shape
+
+    def flow(y, loc, scale, shape):
+        d, d_low = two_sum(y, -loc)
+        z, by_shape, _ = stretch_flow(d, d_low, scale, shape)
+        return 1.0, z, by_shape
+
+    def flow_gradient(y, loc, scale, shape):
+        d, d_low = two_sum(y, -loc)
+        z, _, by_shape = stretch_flow(d, d_low, scale, shape)
+        return 0.0, 0.0, 0.0, -z / scale, 0.0, by_shape
 
     def log_cdf(y, loc, scale, shape):
         d, d_low = two_sum(y, -loc)

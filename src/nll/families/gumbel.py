@@ -9,6 +9,7 @@ import numpy as np
 
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
+from nll.families.information import gumbel_divergence
 from nll.families.normal import log_parts, standardised
 from nll.families.weibull import EULER_GAMMA, power
 from nll.numerics.bits import fma
@@ -94,6 +95,14 @@ class Gumbel(Family):
         precision = 1.0 / scale / scale
         return bend * precision, fma(z, bend, slope) * precision, fma(z, fma(z, bend, 2.0 * slope), -1.0) * precision
 
+    def flow(y, loc, scale):
+        z = (y - loc) / scale
+        return 1.0, z
+
+    def flow_gradient(y, loc, scale):
+        z = (y - loc) / scale
+        return 0.0, 0.0, -z / scale
+
     def log_cdf(y, loc, scale):
         z, small = standardised(y, loc, scale)
         return -power(-z, -small)
@@ -123,3 +132,7 @@ class Gumbel(Family):
     def start(moments: Moments) -> tuple[float, float]:
         scale = math.sqrt(6.0 * moments.variance) / math.pi
         return moments.mean - EULER_GAMMA * scale, scale
+
+    def kl(theta: Any, other: Any) -> Any:
+        (loc, scale), (other_loc, other_scale) = theta, other
+        return gumbel_divergence((loc - other_loc) / other_scale, scale / other_scale)

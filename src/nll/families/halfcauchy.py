@@ -50,6 +50,12 @@ class HalfCauchy(Family):
     def hessian(y, scale):
         return (lorentz_slopes(y, 0.0, scale)[4],)
 
+    def flow(y, scale):
+        return (y / scale,)
+
+    def flow_gradient(y, scale):
+        return (-y / scale / scale,)
+
     def log_cdf(y, scale):
         z = y / scale
         inner, outer = angles(z)

@@ -9,6 +9,7 @@ import numpy as np
 
 from nll.families.constraints import NonNegative, Positive
 from nll.families.family import Family, Moments
+from nll.families.information import normal_divergence
 from nll.families.normal import log_parts, standardised
 from nll.families.weibull import log_ratio
 from nll.numerics.bits import fma
@@ -87,6 +88,12 @@ class HalfNormal(Family):
         z = y / scale
         return (fma(3.0 * z, z, -1.0) / scale / scale,)
 
+    def flow(y, scale):
+        return (y / scale,)
+
+    def flow_gradient(y, scale):
+        return (-y / scale / scale,)
+
     def log_cdf(y, scale):
         z, small = standardised(y, 0.0, scale)
         tail = exp(log_ndtr_pair(-z, -small)[0] + LN2)
@@ -115,3 +122,6 @@ class HalfNormal(Family):
 
     def start(moments: Moments) -> tuple[float]:
         return ((moments.mean**2 + moments.variance) ** 0.5,)
+
+    def kl(theta: Any, other: Any) -> Any:
+        return normal_divergence(0.0, theta[0], 0.0, other[0])

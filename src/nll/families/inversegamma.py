@@ -8,6 +8,7 @@ import numpy as np
 
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
+from nll.families.information import gamma_divergence
 from nll.families.normal import log_parts
 from nll.families.values import mapped
 from nll.families.weibull import log_ratio
@@ -60,6 +61,7 @@ class InverseGamma(Family):
 
     concentration: Positive
     rate: Positive
+    unflowed = ("concentration",)
     observations = Real
     support = Positive
 
@@ -90,6 +92,12 @@ class InverseGamma(Family):
     def hessian(y, concentration, rate):
         return trigamma(concentration), -1.0 / rate, concentration / rate / rate
 
+    def flow(y, concentration, rate):
+        return 0.0, y / rate
+
+    def flow_gradient(y, concentration, rate):
+        return 0.0, 0.0, -y / rate / rate
+
     def log_cdf(y, concentration, rate):
         w, gap = inverse_gap(y, concentration, rate)
         return log_gamma_tails(concentration, w, gap, log_ratio(rate, y)[0])[1]
@@ -117,3 +125,6 @@ class InverseGamma(Family):
     def start(moments: Moments) -> tuple[float, float]:
         concentration = 2.0 + moments.mean**2 / moments.variance
         return concentration, moments.mean * (concentration - 1.0)
+
+    def kl(theta: Any, other: Any) -> Any:
+        return gamma_divergence(*theta, *other)  # of the reciprocals

@@ -8,6 +8,7 @@ import numpy as np
 
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
+from nll.families.information import excess, scaled_integral
 from nll.numerics.bits import fma, sqrt
 from nll.numerics.elementary import exp, expm1, log
 from nll.numerics.formula import formula
@@ -101,7 +102,7 @@ class InverseGaussian(Family):
     0.918938533205
     """
 
-    mean: Positive
+    mean: Positive  # type: ignore  # and a moment of that name
     shape: Positive
     observations = Real
     support = Positive
@@ -127,7 +128,8 @@ class InverseGaussian(Family):
         return log_tails(y, mean, shape)[1]
 
     def start(moments: Moments) -> tuple[float, float]:
-        return moments.mean, moments.mean**3 / moments.variance
+        spread = moments.inverse - 1.0 / moments.mean  # 1 / shape at the maximum of likelihood
+        return moments.mean, 1.0 / spread if spread > 0.0 else moments.mean**3 / moments.variance
 
     def variance(mean: Any, shape: Any) -> Any:
         return mean * (mean / shape) * mean
@@ -137,3 +139,16 @@ class InverseGaussian(Family):
 
     def scipy(mean: Any, shape: Any) -> tuple[str, dict[str, Any]]:
         return "invgauss", {"mu": mean / shape, "scale": shape}
+
+    def mean(mean: Any, shape: Any) -> Any:
+        return mean + 0.0 * shape
+
+    def entropy(mean: Any, shape: Any) -> Any:
+        # E log(y / m) = -e**(2 l / m) E1(2 l / m)
+        level = 0.5 * (np.log(TWO_PI) + 1.0 + np.log(mean / shape)) + np.log(mean)
+        return level - 1.5 * scaled_integral(2.0 * (shape / mean))
+
+    def kl(theta: Any, other: Any) -> Any:
+        (mean, shape), (other_mean, other_shape) = theta, other
+        z = (mean - other_mean) / other_mean
+        return 0.5 * (excess(other_shape / shape) + z * z * (other_shape / mean))

@@ -93,6 +93,17 @@ class Kumaraswamy(Family):
         a, b = 1.0 / concentration1, 1.0 / concentration0
         return fma(concentration0 - 1.0, odds * (log_y / -expm1(-x)), a * a), -odds, b * b
 
+    def flow(y, concentration1, concentration0):
+        log_y, _, x, rest = lows(y, concentration1)
+        odds = expm1(x) * rest / concentration0  # (1 - y**a) log(1 - y**a) / (b y**a)
+        return y * log_y / concentration1, y * odds / concentration1
+
+    def flow_gradient(y, concentration1, concentration0):
+        log_y, _, x, rest = lows(y, concentration1)
+        odds = expm1(x) * rest / concentration0
+        a = 1.0 / concentration1
+        return -y * log_y * a * a, 0.0, -y * odds * a / concentration0
+
     def log_cdf(y, concentration1, concentration0):
         _, _, x, rest = lows(y, concentration1)
         t, t_low = two_product(concentration0, -rest)

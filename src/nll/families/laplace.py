@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
+from nll.families.information import excess
 from nll.families.normal import log_parts, standardised
+from nll.families.values import mapped
 from nll.numerics.elementary import INF, exp, log1p
 from nll.numerics.formula import formula
+from nll.numerics.gamma_tails import exp_excess
 from nll.numerics.pairs import two_sum
 
 LN2, LN2_REST = 0.6931471805599453, 2.3190468138462996e-17
@@ -50,6 +57,7 @@ class Laplace(Family):
 
     loc: Real
     scale: Positive
+    edges = {"loc": "median"}
 
     def loss(y, loc, scale):
         z, small = standardised(y, loc, scale)
@@ -70,6 +78,14 @@ class Laplace(Family):
         precision = 1.0 / scale / scale
         return 0.0 * precision, sign * precision, (2.0 * abs(z) - 1.0) * precision
 
+    def flow(y, loc, scale):
+        z = (y - loc) / scale
+        return 1.0, z
+
+    def flow_gradient(y, loc, scale):
+        z = (y - loc) / scale
+        return 0.0, 0.0, -z / scale
+
     def log_cdf(y, loc, scale):
         z, small = standardised(y, loc, scale)
         return log_lower(z, small)
@@ -79,4 +95,28 @@ class Laplace(Family):
         return log_lower(-z, -small)
 
     def start(moments: Moments) -> tuple[float, float]:
-        return moments.median, moments.spread * SPREAD
+        known = moments.absolute_deviation == moments.absolute_deviation  # the maximum of likelihood
+        return moments.median, moments.absolute_deviation if known else moments.spread * SPREAD
+
+    def quantile(log_p, log_q, loc, scale):
+        return loc + scale * (log_p + LN2 if log_p < log_q else -(log_q + LN2))
+
+    def sample(rng: np.random.Generator, shape: Any, loc: Any, scale: Any) -> Any:
+        return rng.laplace(loc, scale, shape)
+
+    def mean(loc: Any, scale: Any) -> Any:
+        return loc + 0.0 * scale
+
+    def variance(loc: Any, scale: Any) -> Any:
+        return 2.0 * scale * scale + 0.0 * loc
+
+    def entropy(loc: Any, scale: Any) -> Any:
+        return np.log(scale) + (1.0 + LN2) + 0.0 * loc
+
+    def kl(theta: Any, other: Any) -> Any:
+        (loc, scale), (other_loc, other_scale) = theta, other
+        t, ratio = abs(loc - other_loc) / scale, scale / other_scale
+        return excess(ratio) + ratio * mapped(exp_excess, -t)
+
+    def scipy(loc: Any, scale: Any) -> tuple[str, dict[str, Any]]:
+        return "laplace", {"loc": loc, "scale": scale}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
 from nll.families.normal import log_parts, standardised
@@ -81,6 +85,14 @@ class Logistic(Family):
         precision = 1.0 / scale / scale
         return w * precision, fma(z, w, h) * precision, fma(z, fma(z, w, 2.0 * h), -1.0) * precision
 
+    def flow(y, loc, scale):
+        z = (y - loc) / scale
+        return 1.0, z
+
+    def flow_gradient(y, loc, scale):
+        z = (y - loc) / scale
+        return 0.0, 0.0, -z / scale
+
     def log_cdf(y, loc, scale):
         z, small = standardised(y, loc, scale)
         return log_lower(z, small)
@@ -91,3 +103,21 @@ class Logistic(Family):
 
     def start(moments: Moments) -> tuple[float, float]:
         return moments.mean, moments.variance**0.5 * SPREAD
+
+    def quantile(log_p, log_q, loc, scale):
+        return fma(scale, log_p - log_q, loc)
+
+    def sample(rng: np.random.Generator, shape: Any, loc: Any, scale: Any) -> Any:
+        return rng.logistic(loc, scale, shape)
+
+    def mean(loc: Any, scale: Any) -> Any:
+        return loc + 0.0 * scale
+
+    def variance(loc: Any, scale: Any) -> Any:
+        return (np.pi * scale) ** 2 / 3.0 + 0.0 * loc
+
+    def entropy(loc: Any, scale: Any) -> Any:
+        return np.log(scale) + 2.0 + 0.0 * loc
+
+    def scipy(loc: Any, scale: Any) -> tuple[str, dict[str, Any]]:
+        return "logistic", {"loc": loc, "scale": scale}

@@ -111,6 +111,12 @@ class LogLogistic(Family):
         scaled = shape / scale
         return scaled / scale * fma(shape, w, h), -fma(t, w, h) / scale, fma(r * r, w, 1.0 / shape / shape)
 
+    def flow(y, scale, shape):
+        return y / scale, -y * scaled_log(y, scale, shape)[0] / shape
+
+    def flow_gradient(y, scale, shape):
+        return -y / scale / scale, 0.0, y * scaled_log(y, scale, shape)[0] / shape / shape
+
     def log_cdf(y, scale, shape):
         _, _, t, t_low = scaled_log(y, scale, shape)
         return -soft(-t, -t_low) if y > 0.0 else -INF

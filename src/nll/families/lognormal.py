@@ -8,9 +8,10 @@ import numpy as np
 
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
+from nll.families.information import normal_divergence
 from nll.families.normal import HALF_LOG_2PI, log_parts
 from nll.numerics.bits import fma
-from nll.numerics.elementary import INF, exp
+from nll.numerics.elementary import INF, exp, log
 from nll.numerics.formula import formula
 from nll.numerics.normal_tails import log_ndtr_pair, ndtri_of_logs
 from nll.numerics.pairs import fast_two_sum, two_product, two_sum
@@ -76,6 +77,14 @@ class LogNormal(Family):
         precision = 1.0 / scale / scale
         return precision, 2.0 * z * precision, fma(3.0 * z, z, -1.0) * precision
 
+    def flow(y, loc, scale):
+        z = (log(y) - loc) / scale
+        return y, z * y
+
+    def flow_gradient(y, loc, scale):
+        z = (log(y) - loc) / scale
+        return 0.0, 0.0, -z * y / scale
+
     def log_cdf(y, loc, scale):
         log_y, log_low = log_parts(y)
         z, small = log_standardised(log_y, log_low, loc, scale)
@@ -94,3 +103,18 @@ class LogNormal(Family):
 
     def sample(rng: np.random.Generator, size: Any, loc: Any, scale: Any) -> Any:
         return rng.lognormal(loc, scale, size)
+
+    def mean(loc: Any, scale: Any) -> Any:
+        return np.exp(loc + 0.5 * scale * scale)
+
+    def variance(loc: Any, scale: Any) -> Any:
+        return np.expm1(scale * scale) * np.exp(2.0 * loc + scale * scale)
+
+    def entropy(loc: Any, scale: Any) -> Any:
+        return loc + np.log(scale) + (HALF_LOG_2PI + 0.5)
+
+    def kl(theta: Any, other: Any) -> Any:
+        return normal_divergence(*theta, *other)
+
+    def scipy(loc: Any, scale: Any) -> tuple[str, dict[str, Any]]:
+        return "lognorm", {"s": scale, "scale": np.exp(loc)}

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nll.errors import DataError
+from nll.errors import DataError, UsageError
 from nll.families.constraints import Real
-from nll.families.family import Family
+from nll.families.family import Family, Moments
+from nll.families.information import excess
 from nll.numerics.elementary import log
 from nll.numerics.formula import formula, quiet
 
@@ -125,6 +126,43 @@ class MultivariateNormal(Family):
                     return f"{name} must be finite for {form.family.__name__}", f"{float(value)!r} for number {j}"
         return "the loss is not a number: y - loc is too far out for this matrix", repr(np.asarray(y))
 
+    def mean(loc: Any, covariance_matrix: Any) -> Any:
+        return MultivariateNormal.shared(loc, covariance_matrix)[0]
+
+    def variance(loc: Any, covariance_matrix: Any) -> Any:
+        return (np.asarray(MultivariateNormal.shared(loc, covariance_matrix)[1]) ** 2).sum(axis=-1)
+
+    def entropy(loc: Any, covariance_matrix: Any) -> Any:
+        lower = MultivariateNormal.shared(loc, covariance_matrix)[1]
+        return len(lower) * (HALF_LOG_TWO_PI + 0.5) + np.log(np.diagonal(lower)).sum()
+
+    def shared(loc: Any, covariance_matrix: Any) -> Any:
+        return located(loc, factor_of(MultivariateNormal, covariance_matrix))
+
+    def sample(rng: np.random.Generator, shape: tuple[int, ...], loc: Any, covariance_matrix: Any) -> Any:
+        mean, lower = MultivariateNormal.shared(loc, covariance_matrix)
+        return mean + rng.standard_normal(shape + mean.shape) @ lower.T
+
+    def kl(theta: Any, other: Any) -> Any:
+        """Return the divergence by triangular factors.
+
+        (|L'**-1 L|**2 + |L'**-1 (m - m')|**2 - k) / 2 + log det L' - log det L. Source: T. M. Cover and J. A. Thomas,
+        Elements of Information Theory, 2nd edition (2006), from theorem 8.4.1.
+        """
+        (loc, lower), (other_loc, other_lower) = theta, other
+        if len(lower) != len(other_lower):
+            raise UsageError(f"one distribution is of {len(lower)} numbers, the other of {len(other_lower)}")
+        z = np.linalg.solve(other_lower, np.moveaxis(np.atleast_2d(loc - other_loc), -1, 0))
+        ratio = np.linalg.solve(other_lower, lower)
+        diagonal = np.diagonal(ratio)
+        spread = excess(diagonal**2).sum() + (np.tril(ratio, -1) ** 2).sum()
+        value = 0.5 * (spread + (z * z).sum(axis=0))
+        return value if np.ndim(loc - other_loc) > 1 else value[0]
+
+    def start(moments: Moments) -> Any:
+        """Return the mean and the covariance, which are the maximum of likelihood."""
+        return moments.mean, moments.covariance
+
 
 class MultivariateNormalPrecision(MultivariateNormal):
     """MultivariateNormal by the inverse of the covariance: no system is solved."""
@@ -152,6 +190,27 @@ class MultivariateNormalPrecision(MultivariateNormal):
         lower = cholesky(matrix, name)
         return lower, -log_diagonal(lower)
 
+    def mean(loc: Any, precision_matrix: Any) -> Any:
+        return MultivariateNormalPrecision.shared(loc, precision_matrix)[0]
+
+    def variance(loc: Any, precision_matrix: Any) -> Any:
+        return (np.asarray(MultivariateNormalPrecision.shared(loc, precision_matrix)[1]) ** 2).sum(axis=-1)
+
+    def entropy(loc: Any, precision_matrix: Any) -> Any:
+        lower = MultivariateNormalPrecision.shared(loc, precision_matrix)[1]
+        return len(lower) * (HALF_LOG_TWO_PI + 0.5) + np.log(np.diagonal(lower)).sum()
+
+    def shared(loc: Any, precision_matrix: Any) -> Any:
+        return located(loc, factor_of(MultivariateNormalPrecision, precision_matrix))
+
+    def sample(rng: np.random.Generator, shape: tuple[int, ...], loc: Any, precision_matrix: Any) -> Any:
+        mean, lower = MultivariateNormalPrecision.shared(loc, precision_matrix)
+        return mean + rng.standard_normal(shape + mean.shape) @ lower.T
+
+    def start(moments: Moments) -> Any:
+        """Return the mean and the inverse of the covariance."""
+        return moments.mean, np.linalg.inv(moments.covariance)
+
 
 class MultivariateNormalScaleTril(MultivariateNormal):
     """MultivariateNormal by the lower triangular factor of its covariance."""
@@ -171,6 +230,27 @@ class MultivariateNormalScaleTril(MultivariateNormal):
             at = int(wrong[0])
             raise DataError(f"{name} must have a positive diagonal; it has {float(matrix[at, at])!r} at [{at}, {at}]")
         return matrix, log_diagonal(matrix)
+
+    def mean(loc: Any, scale_tril: Any) -> Any:
+        return MultivariateNormalScaleTril.shared(loc, scale_tril)[0]
+
+    def variance(loc: Any, scale_tril: Any) -> Any:
+        return (np.asarray(MultivariateNormalScaleTril.shared(loc, scale_tril)[1]) ** 2).sum(axis=-1)
+
+    def entropy(loc: Any, scale_tril: Any) -> Any:
+        lower = MultivariateNormalScaleTril.shared(loc, scale_tril)[1]
+        return len(lower) * (HALF_LOG_TWO_PI + 0.5) + np.log(np.diagonal(lower)).sum()
+
+    def shared(loc: Any, scale_tril: Any) -> Any:
+        return located(loc, factor_of(MultivariateNormalScaleTril, scale_tril))
+
+    def sample(rng: np.random.Generator, shape: tuple[int, ...], loc: Any, scale_tril: Any) -> Any:
+        mean, lower = MultivariateNormalScaleTril.shared(loc, scale_tril)
+        return mean + rng.standard_normal(shape + mean.shape) @ lower.T
+
+    def start(moments: Moments) -> Any:
+        """Return the mean and the factor of the covariance."""
+        return moments.mean, cholesky(moments.covariance, "the covariance")
 
 
 @formula
@@ -220,6 +300,26 @@ def cholesky(matrix: Array, name: str) -> Array:
         lower[j:, j] = rest[j:, j] / np.sqrt(pivot)
         rest[j + 1 :, j + 1 :] -= np.multiply.outer(lower[j + 1 :, j], lower[j + 1 :, j])
     return lower
+
+
+def factor_of(form: type[MultivariateNormal], matrix: Array) -> Array:
+    """Return the lower triangular L with L L' the covariance that a matrix of this form gives."""
+    name = list(form.parameters)[1]
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
+        raise DataError(f"{name} must be one square matrix (k, k); got shape {matrix.shape}")
+    lower = form.factor(matrix, name)[0]
+    if form is not MultivariateNormalPrecision:
+        return lower
+    root = np.linalg.inv(lower)  # P = K K', so the covariance is root' root
+    return cholesky(root.T @ root, "the inverse of precision_matrix")
+
+
+def located(loc: Array, lower: Array) -> tuple[Array, Array]:
+    """Return loc with one number a column of the factor, and that."""
+    k = len(lower)
+    if loc.ndim and loc.shape[-1] not in (1, k):
+        raise DataError(f"loc {loc.shape} does not fit a matrix {lower.shape}: it is a vector ({k},), or one a row")
+    return np.broadcast_to(loc, (*loc.shape[:-1], k)), lower
 
 
 def log_diagonal(lower: Array) -> float:

@@ -6,10 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from nll.errors import UsageError
 from nll.families.constraints import Constraint, Count, NonNegative, Positive, Real, Whole
 from nll.families.family import Family, Moments
+from nll.families.information import counted_entropy, logit_shares
+from nll.families.values import mapped
 from nll.numerics.beta_tails import log_beta_start, log_beta_tails
 from nll.numerics.bits import fma
+from nll.numerics.deviance import deviance
 from nll.numerics.elementary import log
 from nll.numerics.formula import formula
 from nll.numerics.gamma_ratios import trigamma_difference
@@ -22,6 +26,7 @@ from nll.numerics.tails import log_one_minus_exp
 
 TWO_PI = 6.283185307179586
 DEEP = 700.0  # a logit below its negative is the logarithm of its probability
+BELL = 24.0  # the size from which on the masses are those of a bell
 ALIKE = 1e18  # the ratio of size to squared counts from which on the Poisson is the same
 
 
@@ -127,8 +132,9 @@ class NegativeBinomial(Family):
     2.0
     """
 
-    mean: NonNegative
+    mean: NonNegative  # type: ignore  # and a moment of that name
     dispersion: NonNegative
+    unflowed = ("dispersion",)
     observations = Whole
     support = Count
 
@@ -156,6 +162,14 @@ class NegativeBinomial(Family):
         s = v / fma(u, y, v)
         return bend, gap * v / total, term - gap * gap * excess_bend(r, gap, w, log(ratio), s, y * s)
 
+    def flow(y, mean, dispersion):
+        ratio, total = fma(dispersion, y, 1.0), fma(dispersion, mean, 1.0)
+        return ratio / total, 0.0
+
+    def flow_gradient(y, mean, dispersion):
+        ratio, total = fma(dispersion, y, 1.0), fma(dispersion, mean, 1.0)
+        return -dispersion * ratio / total / total, (y - mean) / total / total, 0.0
+
     def log_cdf(y, mean, dispersion):
         large = dispersion > 1.0
         r = 1.0 / dispersion
@@ -174,6 +188,42 @@ class NegativeBinomial(Family):
         size_parameter = 1.0 / np.maximum(dispersion, 1e-300)
         return rng.poisson(mean * (rng.standard_gamma(size_parameter, size) / size_parameter))
 
+    def mean(mean: Any, dispersion: Any) -> Any:
+        return mean + 0.0 * dispersion
+
+    def variance(mean: Any, dispersion: Any) -> Any:
+        return mean * (1.0 + mean * dispersion)
+
+    def entropy(mean: Any, dispersion: Any) -> Any:
+        mean, size = NegativeBinomial.shared(mean, dispersion)
+        return counted_entropy(
+            NegativeBinomial.loss,
+            (
+                mean,
+                dispersion,
+            ),
+            mean,
+            mean * (1.0 + mean / size),
+            0.0,
+            np.inf,
+            size > BELL,
+        )
+
+    def shared(mean: Any, dispersion: Any) -> Any:
+        return mean + 0.0 * dispersion, 1.0 / dispersion
+
+    def kl(theta: Any, other: Any) -> Any:
+        (mean, size), (other_mean, other_size) = theta, other
+        if np.any(size != other_size):
+            raise UsageError("NegativeBinomials of unequal size have no closed divergence; nll.kl(p, q) sums it")
+        both = mapped(
+            deviance, np.where(size < np.inf, mean + size, 1.0), np.where(size < np.inf, other_mean + size, 1.0)
+        )
+        return mapped(deviance, mean, other_mean) - both
+
+    def scipy(mean: Any, dispersion: Any) -> tuple[str, dict[str, Any]]:
+        return "nbinom", {"n": 1.0 / dispersion, "p": 1.0 / (1.0 + dispersion * mean)}
+
 
 class NegativeBinomialSize(NegativeBinomial):
     """NegativeBinomial(mean m, size r): variance m + m**2 / r.
@@ -186,8 +236,9 @@ class NegativeBinomialSize(NegativeBinomial):
     Source: as NegativeBinomial.
     """
 
-    mean: NonNegative
+    mean: NonNegative  # type: ignore  # and a moment of that name
     size: Positive
+    unflowed = ("size",)
 
     def loss(y, mean, size):
         small = size < 1.0
@@ -207,6 +258,14 @@ class NegativeBinomialSize(NegativeBinomial):
         _, bend = mean_slopes(y, mean, u, v)
         return bend, -w / (size + mean), log_minus_digamma_slope_fall(size, y) - w * w / (size + y)
 
+    def flow(y, mean, size):
+        ratio = (size + y) / (size + mean)
+        return ratio, 0.0
+
+    def flow_gradient(y, mean, size):
+        ratio = (size + y) / (size + mean)
+        return -ratio / (size + mean), (mean - y) / (size + mean) / (size + mean), 0.0
+
     def log_cdf(y, mean, size):
         small = size < 1.0
         return mean_tails(y, mean, size, 1.0 if small else 1.0 / size, size if small else 1.0)[1]
@@ -221,6 +280,33 @@ class NegativeBinomialSize(NegativeBinomial):
 
     def sample(rng: np.random.Generator, size: Any, mean: Any, size_parameter: Any) -> Any:
         return rng.poisson(mean * (rng.standard_gamma(size_parameter, size) / size_parameter))
+
+    def mean(mean: Any, size: Any) -> Any:
+        return mean + 0.0 * size
+
+    def variance(mean: Any, size: Any) -> Any:
+        return mean * (1.0 + mean / size)
+
+    def entropy(mean: Any, size: Any) -> Any:
+        mean, size = NegativeBinomialSize.shared(mean, size)
+        return counted_entropy(
+            NegativeBinomialSize.loss,
+            (
+                mean,
+                size,
+            ),
+            mean,
+            mean * (1.0 + mean / size),
+            0.0,
+            np.inf,
+            size > BELL,
+        )
+
+    def shared(mean: Any, size: Any) -> Any:
+        return mean, size
+
+    def scipy(mean: Any, size: Any) -> tuple[str, dict[str, Any]]:
+        return "nbinom", {"n": size, "p": size / (size + mean)}
 
 
 class NegativeBinomialProbs(NegativeBinomial):
@@ -238,6 +324,7 @@ class NegativeBinomialProbs(NegativeBinomial):
 
     total_count: Positive
     probs: BelowOne
+    unflowed = ("total_count",)
 
     def loss(y, total_count, probs):
         n, gap = probs_gap(y, total_count, probs)
@@ -258,6 +345,14 @@ class NegativeBinomialProbs(NegativeBinomial):
         bend = total_count / q / q + (0.0 if y == 0.0 else y / probs / probs)
         return -trigamma_difference(total_count, y), 1.0 / q, bend
 
+    def flow(y, total_count, probs):
+        n, q = total_count + y, 1.0 - probs
+        return 0.0, n / q
+
+    def flow_gradient(y, total_count, probs):
+        n, q = total_count + y, 1.0 - probs
+        return 0.0, 1.0 / q, n / q / q
+
     def log_cdf(y, total_count, probs):
         n, n_low = two_sum(total_count, y + 1.0)
         gap = fma(probs, n, -(y + 1.0)) + probs * n_low
@@ -275,6 +370,33 @@ class NegativeBinomialProbs(NegativeBinomial):
     def sample(rng: np.random.Generator, size: Any, total_count: Any, probs: Any) -> Any:
         return rng.poisson(rng.standard_gamma(total_count, size) * (probs / (1.0 - probs)))
 
+    def mean(total_count: Any, probs: Any) -> Any:
+        return total_count * (probs / (1.0 - probs))
+
+    def variance(total_count: Any, probs: Any) -> Any:
+        return total_count * (probs / (1.0 - probs)) / (1.0 - probs)
+
+    def entropy(total_count: Any, probs: Any) -> Any:
+        mean, size = NegativeBinomialProbs.shared(total_count, probs)
+        return counted_entropy(
+            NegativeBinomialProbs.loss,
+            (
+                total_count,
+                probs,
+            ),
+            mean,
+            mean * (1.0 + mean / size),
+            0.0,
+            np.inf,
+            size > BELL,
+        )
+
+    def shared(total_count: Any, probs: Any) -> Any:
+        return total_count * (probs / (1.0 - probs)), total_count
+
+    def scipy(total_count: Any, probs: Any) -> tuple[str, dict[str, Any]]:
+        return "nbinom", {"n": total_count, "p": 1.0 - probs}
+
 
 class NegativeBinomialLogits(NegativeBinomial):
     """NegativeBinomial(total_count r, logits z), with p = 1 / (1 + exp(-z)): mean r exp(z).
@@ -289,6 +411,7 @@ class NegativeBinomialLogits(NegativeBinomial):
 
     total_count: Positive
     logits: Real
+    unflowed = ("total_count",)
 
     def loss(y, total_count, logits):
         gap, p, q = shares(y, total_count, logits)
@@ -310,6 +433,14 @@ class NegativeBinomialLogits(NegativeBinomial):
         _, p, q = shares(y, total_count, logits)
         return -trigamma_difference(total_count, y), p, (total_count + y) * p * q
 
+    def flow(y, total_count, logits):
+        _, p, _ = shares(y, total_count, logits)
+        return 0.0, (total_count + y) * p
+
+    def flow_gradient(y, total_count, logits):
+        _, p, q = shares(y, total_count, logits)
+        return 0.0, p, (total_count + y) * p * q
+
     def log_cdf(y, total_count, logits):
         return logits_tails(y, total_count, logits)[1]
 
@@ -322,6 +453,33 @@ class NegativeBinomialLogits(NegativeBinomial):
 
     def sample(rng: np.random.Generator, size: Any, total_count: Any, logits: Any) -> Any:
         return rng.poisson(rng.standard_gamma(total_count, size) * np.exp(logits))
+
+    def mean(total_count: Any, logits: Any) -> Any:
+        return total_count * np.exp(logits)
+
+    def variance(total_count: Any, logits: Any) -> Any:
+        return total_count * np.exp(logits) * (1.0 + np.exp(logits))
+
+    def entropy(total_count: Any, logits: Any) -> Any:
+        mean, size = NegativeBinomialLogits.shared(total_count, logits)
+        return counted_entropy(
+            NegativeBinomialLogits.loss,
+            (
+                total_count,
+                logits,
+            ),
+            mean,
+            mean * (1.0 + mean / size),
+            0.0,
+            np.inf,
+            size > BELL,
+        )
+
+    def shared(total_count: Any, logits: Any) -> Any:
+        return total_count * np.exp(logits), total_count
+
+    def scipy(total_count: Any, logits: Any) -> tuple[str, dict[str, Any]]:
+        return "nbinom", {"n": total_count, "p": logit_shares(logits)[1]}
 
 
 @formula

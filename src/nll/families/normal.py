@@ -8,6 +8,7 @@ import numpy as np
 
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
+from nll.families.information import normal_divergence
 from nll.numerics.bits import fma
 from nll.numerics.elementary import INF, LN2_HIGH, LN2_LOW, _log_series, _split
 from nll.numerics.formula import formula
@@ -90,6 +91,14 @@ class Normal(Family):
         precision = 1.0 / scale / scale
         return precision, 2.0 * z * precision, fma(3.0 * z, z, -1.0) * precision
 
+    def flow(y, loc, scale):
+        z = (y - loc) / scale
+        return 1.0, z
+
+    def flow_gradient(y, loc, scale):
+        z = (y - loc) / scale
+        return 0.0, 0.0, -z / scale
+
     def log_cdf(y, loc, scale):
         z, small = standardised(y, loc, scale)
         return log_ndtr_pair(z, small)[0]
@@ -106,3 +115,18 @@ class Normal(Family):
 
     def sample(rng: np.random.Generator, size: Any, loc: Any, scale: Any) -> Any:
         return rng.normal(loc, scale, size)
+
+    def mean(loc: Any, scale: Any) -> Any:
+        return loc + 0.0 * scale
+
+    def variance(loc: Any, scale: Any) -> Any:
+        return scale * scale + 0.0 * loc
+
+    def entropy(loc: Any, scale: Any) -> Any:
+        return np.log(scale) + (HALF_LOG_2PI + 0.5) + 0.0 * loc
+
+    def kl(theta: Any, other: Any) -> Any:
+        return normal_divergence(*theta, *other)
+
+    def scipy(loc: Any, scale: Any) -> tuple[str, dict[str, Any]]:
+        return "norm", {"loc": loc, "scale": scale}

@@ -9,6 +9,7 @@ import numpy as np
 
 from nll.families.constraints import Positive
 from nll.families.family import Family, Moments
+from nll.families.information import excess
 from nll.families.normal import log_parts
 from nll.numerics.bits import fma
 from nll.numerics.elementary import INF, exp, expm1, log, log_pair_of_sum
@@ -72,6 +73,7 @@ class Pareto(Family):
     scale: Positive
     alpha: Positive
     support = Positive
+    edges = {"scale": "minimum"}
 
     def inside(y, scale, alpha):
         return y >= scale
@@ -93,6 +95,12 @@ class Pareto(Family):
 
     def hessian(y, scale, alpha):
         return alpha / scale / scale, -1.0 / scale, 1.0 / alpha / alpha
+
+    def flow(y, scale, alpha):
+        return y / scale, -y * log(y / scale) / alpha
+
+    def flow_gradient(y, scale, alpha):
+        return -y / scale / scale, 0.0, y * log(y / scale) / alpha / alpha
 
     def log_cdf(y, scale, alpha):
         ratio, ratio_low = log_quotient(y, 0.0, scale)
@@ -123,5 +131,13 @@ class Pareto(Family):
 
     def start(moments: Moments) -> tuple[float, float]:
         # log(y / s) is Exponential: mean and standard deviation 1 / a
+        if moments.minimum > 0.0 and moments.log_mean > math.log(moments.minimum):  # the maximum of likelihood
+            return moments.minimum, 1.0 / (moments.log_mean - math.log(moments.minimum))
         spread = math.sqrt(moments.log_variance)
         return math.exp(moments.log_mean - spread), 1.0 / spread
+
+    def kl(theta: Any, other: Any) -> Any:
+        (scale, alpha), (other_scale, other_alpha) = theta, other
+        inside = scale >= other_scale
+        level = np.log(np.where(inside, scale / other_scale, 1.0))
+        return np.where(inside, excess(other_alpha / alpha) + other_alpha * level, np.inf)

@@ -8,6 +8,8 @@ import numpy as np
 
 from nll.families.constraints import Count, NonNegative, Whole
 from nll.families.family import Family, Moments
+from nll.families.information import counted_entropy
+from nll.families.values import mapped
 from nll.numerics.deviance import deviance
 from nll.numerics.elementary import log
 from nll.numerics.formula import formula
@@ -63,6 +65,12 @@ class Poisson(Family):
     def hessian(y, rate):
         return (0.0 if y == 0.0 else y / rate / rate,)
 
+    def flow(y, rate):
+        return (1.0,)
+
+    def flow_gradient(y, rate):
+        return (0.0,)
+
     def log_cdf(y, rate):
         return log_gamma_tails(y + 1.0, rate, rate - (y + 1.0), log(rate))[1]
 
@@ -74,3 +82,18 @@ class Poisson(Family):
 
     def sample(rng: np.random.Generator, size: Any, rate: Any) -> Any:
         return rng.poisson(rate, size)
+
+    def mean(rate: Any) -> Any:
+        return rate
+
+    def variance(rate: Any) -> Any:
+        return rate
+
+    def entropy(rate: Any) -> Any:
+        return counted_entropy(Poisson.loss, (rate,), rate, rate, 0.0, np.inf, True)
+
+    def kl(theta: Any, other: Any) -> Any:
+        return mapped(deviance, theta[0], other[0])
+
+    def scipy(rate: Any) -> tuple[str, dict[str, Any]]:
+        return "poisson", {"mu": rate}

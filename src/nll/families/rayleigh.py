@@ -9,6 +9,7 @@ import numpy as np
 
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
+from nll.families.information import excess
 from nll.families.normal import log_parts, standardised
 from nll.families.weibull import EULER_GAMMA, log_ratio
 from nll.numerics.bits import fma, sqrt
@@ -63,6 +64,12 @@ class Rayleigh(Family):
         z = y / scale
         return (fma(3.0 * z, z, -2.0) / scale / scale,)
 
+    def flow(y, scale):
+        return (y / scale,)
+
+    def flow_gradient(y, scale):
+        return (-y / scale / scale,)
+
     def log_cdf(y, scale):
         z, small = standardised(y, 0.0, scale)
         half_square, rest = two_product(0.5 * z, z)
@@ -94,3 +101,6 @@ class Rayleigh(Family):
 
     def start(moments: Moments) -> tuple[float]:
         return ((0.5 * (moments.mean**2 + moments.variance)) ** 0.5,)
+
+    def kl(theta: Any, other: Any) -> Any:
+        return excess((theta[0] / other[0]) ** 2)

@@ -144,6 +144,20 @@ class SkewNormal(Family):
         scale_scale = fma(z, loc_scale + slope, -1.0)
         return curve * width, loc_scale * width, lean, scale_scale * width, z * lean, z * z * bend
 
+    def flow(y, loc, scale, shape):
+        # The derivative of Owen's T in its second argument: D. B. Owen, Tables for Computing Bivariate Normal
+        # Probabilities (1956), equation 2.1.
+        z = (y - loc) / scale
+        m, _ = hazard(shape * z)
+        return 1.0, z, scale * m / fma(shape, shape, 1.0)
+
+    def flow_gradient(y, loc, scale, shape):
+        z = (y - loc) / scale
+        m, bend = hazard(shape * z)
+        square = fma(shape, shape, 1.0)
+        by_shape = scale / square * fma(-z, bend, -2.0 * shape * m / square)
+        return 0.0, 0.0, 0.0, -z / scale, 0.0, by_shape
+
     def log_cdf(y, loc, scale, shape):
         return log_tails(y, loc, scale, shape)[0]
 

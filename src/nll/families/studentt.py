@@ -8,11 +8,12 @@ import numpy as np
 
 from nll.families.constraints import Positive, Real
 from nll.families.family import Family, Moments
+from nll.families.values import mapped
 from nll.numerics.beta_tails import log_beta_start, log_beta_tails
 from nll.numerics.bits import fma, sqrt
 from nll.numerics.elementary import log, log_of_sum
 from nll.numerics.formula import formula
-from nll.numerics.gamma_ratios import student_constant, student_constant_d1, student_constant_d2
+from nll.numerics.gamma_ratios import digamma_difference, student_constant, student_constant_d1, student_constant_d2
 from nll.numerics.normal_tails import log_ndtr
 from nll.numerics.pairs import two_product, two_sum
 from nll.numerics.saddle import scaled_excess
@@ -103,6 +104,7 @@ class StudentT(Family):
     df: Positive
     loc: Real
     scale: Positive
+    unflowed = ("df",)
     observations = Real
     support = Real
 
@@ -129,6 +131,14 @@ class StudentT(Family):
         scale_scale = fma(2.0 * z, lean, -surplus) * width
         return df_df, -pull / df * skew, -share * skew, loc_loc, loc_scale, scale_scale
 
+    def flow(y, df, loc, scale):
+        z = (y - loc) / scale
+        return 0.0, 1.0, z
+
+    def flow_gradient(y, df, loc, scale):
+        z = (y - loc) / scale
+        return 0.0, 0.0, 0.0, 0.0, 0.0, -z / scale
+
     def log_cdf(y, df, loc, scale):
         small = log_upper(abs((y - loc) / scale), df, log_tail(y, df, loc, scale))
         return log_one_minus_exp(-small, 0.0) if y > loc else small
@@ -142,3 +152,17 @@ class StudentT(Family):
 
     def sample(rng: np.random.Generator, size: Any, df: Any, loc: Any, scale: Any) -> Any:
         return loc + scale * rng.standard_t(df, size)
+
+    def mean(df: Any, loc: Any, scale: Any) -> Any:
+        return np.where(df > 1.0, loc + 0.0 * scale, np.nan)
+
+    def variance(df: Any, loc: Any, scale: Any) -> Any:
+        beyond = np.where(df > 1.0, np.inf, np.nan)
+        return np.where(df > 2.0, scale * scale / (1.0 - 2.0 / df), beyond) + 0.0 * loc
+
+    def entropy(df: Any, loc: Any, scale: Any) -> Any:
+        spread = 0.5 * (df + 1.0) * mapped(digamma_difference, 0.5 * df, 0.5)
+        return np.log(scale) + (mapped(student_constant, df) + spread) + 0.0 * loc
+
+    def scipy(df: Any, loc: Any, scale: Any) -> tuple[str, dict[str, Any]]:
+        return "t", {"df": df, "loc": loc, "scale": scale}

@@ -41,7 +41,7 @@ class Uniform(Family):
 
         loss = log(b - a)
 
-    Mean (a + b) / 2, variance (b - a)**2 / 12. Both ends are possible; unless a < b, nothing is. The loss falls
+    Mean (a + b) / 2, variance (b - a)**2 / 12. Both ends are possible. The loss falls
     with the width until an end meets an observation, so a fit ends where the gradient is not 0.
 
     Parameters
@@ -61,12 +61,17 @@ class Uniform(Family):
 
     low: Real
     high: Real
+    edges = {"low": "minimum", "high": "maximum"}
+    together = "low must be below high"
 
     def inside(y, low, high):
         return (low <= y) & (y <= high) & (low < high)
 
     def ends(low, high):
         return low, high
+
+    def consistent(low, high):
+        return low < high
 
     def loss(y, low, high):
         return log_gap(low, high)
@@ -79,6 +84,14 @@ class Uniform(Family):
         density = 1.0 / (high - low)
         square = density * density
         return -square, square, -square
+
+    def flow(y, low, high):
+        width = high - low
+        return (high - y) / width, (y - low) / width
+
+    def flow_gradient(y, low, high):
+        width = high - low
+        return (high - y) / width / width, (y - low) / width / width, -(y - low) / width / width
 
     def log_cdf(y, low, high):
         return log_share(y, low, high) if y > low else -INF
@@ -106,5 +119,12 @@ class Uniform(Family):
         return "uniform", {"loc": low, "scale": high - low}
 
     def start(moments: Moments) -> tuple[float, float]:
+        if moments.minimum < moments.maximum:  # the maximum of likelihood
+            return moments.minimum, moments.maximum
         half = (3.0 * moments.variance) ** 0.5
         return moments.mean - half, moments.mean + half
+
+    def kl(theta: Any, other: Any) -> Any:
+        (low, high), (other_low, other_high) = theta, other
+        inside = (other_low <= low) & (high <= other_high)
+        return np.where(inside, np.log((other_high - other_low) / (high - low)), np.inf)

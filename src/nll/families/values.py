@@ -74,7 +74,22 @@ def numbers(dist: Family) -> list[Array]:
             first = float(array[wrong].reshape(-1)[0])
             raise DataError(f"{name} must be {constraint.words} for {dist.family.__name__}; got {first!r}")
         found.append(array)
+    if dist.consistent is not None:
+        _agree(dist, found)
     return found
+
+
+def _agree(dist: Family, theta: list[Array]) -> None:
+    """Refuse parameters that are valid each and not together."""
+    assert dist.consistent is not None
+    columns = np.broadcast_arrays(*theta)
+    with quiet():
+        agree = [bool(dist.consistent(*map(np.float64, row))) for row in zip(*(c.flat for c in columns), strict=True)]
+    wrong = ~np.array(agree, bool).reshape(columns[0].shape)
+    if wrong.any():
+        rows = [np.broadcast_to(t, wrong.shape)[wrong].reshape(-1)[0] for t in theta]
+        values = ", ".join(f"{k}={float(v)!r}" for k, v in zip(dist.parameters, rows, strict=True))
+        raise DataError(f"{dist.together} for {dist.family.__name__}; got {values}")
 
 
 def _meets(constraint: Any, array: Array) -> Array:
@@ -120,7 +135,8 @@ def ends(dist: Family, theta: list[Array]) -> tuple[Array, Array]:
     if dist.ends is None:
         return np.array(dist.support.low), np.array(dist.support.high)
     with quiet():
-        rows = [dist.ends(*map(np.float64, row)) for row in np.broadcast(*theta)]
+        columns = np.broadcast_arrays(*theta)
+        rows = [dist.ends(*map(np.float64, row)) for row in zip(*(c.flat for c in columns), strict=True)]
     shape = np.broadcast_shapes(*(t.shape for t in theta))
     return tuple(np.array(side, np.float64).reshape(shape) for side in zip(*rows, strict=True))  # type: ignore[return-value]
 
@@ -213,10 +229,16 @@ def sample(dist: Family, n: int, rng: Any = None) -> Array:
     """
     rng = np.random.default_rng(rng)
     theta = numbers(dist)
-    shape = (n, *np.broadcast_shapes(*(t.shape for t in theta)))
     own = type(dist).sample
+    if dist.event:
+        if own is None:
+            raise UsageError(f"{dist.signature()} has no samples yet")
+        with quiet():
+            return np.asarray(own(rng, (n,), *theta), np.float64)
+    shape = (n, *np.broadcast_shapes(*(t.shape for t in theta)))
     if own is not None:
-        return np.asarray(own(rng, shape, *theta), np.float64)
+        with quiet():
+            return np.asarray(own(rng, shape, *theta), np.float64)
     u = rng.random(shape)
     half = rng.random(shape) < 0.5  # a uniform number has 53 bits near 0 only: draw the tail, then the place in it
     lower = quantile(dist, 0.5 * np.where(u == 0.0, 0.5, u))
@@ -236,6 +258,18 @@ def _moment(name: str) -> Callable[[Family], Any]:
     return value
 
 
+def kl(dist: Family, other: Family) -> Any:
+    """Return the divergence of `other` from `dist`, E log(p / q) under p, in nats."""
+    form = type(dist)
+    if not isinstance(other, type(dist).family):
+        raise UsageError(f"{dist!r} and {other!r} have no closed divergence; nll.kl(p, q) integrates it")
+    if form.kl is None:
+        raise UsageError(f"{form.family.__name__} has no closed divergence; nll.kl(p, q) integrates it")
+    with quiet():
+        theta = [each.shared(*numbers(each)) if each.shared else tuple(numbers(each)) for each in (dist, other)]
+        return plain(np.asarray(form.kl(*theta), np.float64))
+
+
 _METHODS: dict[str, Callable[..., Any]] = {
     "log_cdf": log_cdf,
     "log_sf": log_sf,
@@ -244,4 +278,5 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "mean": _moment("mean"),
     "variance": _moment("variance"),
     "entropy": _moment("entropy"),
+    "kl": kl,
 }

@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from nll.families.constraints import NonNegative, Positive
 from nll.families.family import Family, Moments
+from nll.families.information import gumbel_divergence
 from nll.families.normal import log_parts
+from nll.families.values import mapped
 from nll.numerics.bits import fma
 from nll.numerics.elementary import INF, exp, expm1, log
 from nll.numerics.formula import formula
 from nll.numerics.pairs import fast_two_sum, two_product, two_sum
+from nll.numerics.special import lgamma
 from nll.numerics.tails import log_one_minus_exp
 
 EULER_GAMMA = 0.5772156649015329
+SMALL_CHANCE = -40.0  # below it, log(-log(1 - p)) is log(p)
+# Riemann's zeta function at 2, 3, ...
+ZETAS = (
+    1.6449340668482264,
+    1.2020569031595942,
+    1.0823232337111381,
+    1.03692775514337,
+    1.0173430619844492,
+    1.008349277381923,
+    1.0040773561979444,
+    1.0020083928260821,
+    1.000994575127818,
+    1.0004941886041194,
+    1.000246086553308,
+    1.0001227133475785,
+    1.0000612481350588,
+    1.000030588236307,
+    1.0000152822594086,
+)
 
 
 @formula
@@ -109,6 +134,12 @@ class Weibull(Family):
             fma(e * ratio, ratio, 1.0 / concentration / concentration),
         )
 
+    def flow(y, scale, concentration):
+        return y / scale, -y * log_ratio(y, scale)[0] / concentration
+
+    def flow_gradient(y, scale, concentration):
+        return -y / scale / scale, 0.0, y * log_ratio(y, scale)[0] / concentration / concentration
+
     def log_cdf(y, scale, concentration):
         t, low = exponent(y, scale, concentration)
         e = power(t, low)
@@ -125,3 +156,34 @@ class Weibull(Family):
         # log y has mean log(s) - gamma / k and variance pi**2 / (6 k**2)
         concentration = math.pi / math.sqrt(6.0 * moments.log_variance)
         return math.exp(moments.log_mean + EULER_GAMMA / concentration), concentration
+
+    def quantile(log_p, log_q, scale, concentration):
+        # log(-log q), which is log p where p is small
+        depth = log_p if log_p < SMALL_CHANCE else log(-log_q)
+        return scale * exp(depth / concentration)
+
+    def sample(rng: np.random.Generator, shape: Any, scale: Any, concentration: Any) -> Any:
+        return scale * rng.weibull(concentration, shape)
+
+    def mean(scale: Any, concentration: Any) -> Any:
+        return scale * np.exp(mapped(lgamma, 1.0 + 1.0 / concentration))
+
+    def variance(scale: Any, concentration: Any) -> Any:
+        # gamma(1 + 2 x) - gamma(1 + x)**2; for small x the logarithm of their ratio by its series, DLMF 5.7.3
+        x = 1.0 / concentration
+        first = mapped(lgamma, 1.0 + x)
+        small = np.minimum(x, 0.05)
+        near = sum(zeta * (-small) ** n * (2.0**n - 2.0) / n for n, zeta in enumerate(ZETAS, 2))
+        rest = np.where(x < 0.05, near, mapped(lgamma, 1.0 + 2.0 * x) - 2.0 * first)
+        return scale**2 * np.exp(2.0 * first) * np.expm1(rest)
+
+    def entropy(scale: Any, concentration: Any) -> Any:
+        return EULER_GAMMA * (1.0 - 1.0 / concentration) + np.log(scale) - np.log(concentration) + 1.0
+
+    def kl(theta: Any, other: Any) -> Any:
+        # -k log(y / s) is a Gumbel, and so is -k' log(y / s') moved
+        (scale, k), (other_scale, other_k) = theta, other
+        return gumbel_divergence(other_k * np.log(other_scale / scale), other_k / k)
+
+    def scipy(scale: Any, concentration: Any) -> tuple[str, dict[str, Any]]:
+        return "weibull_min", {"c": concentration, "scale": scale}

@@ -36,15 +36,115 @@ def _(x, i):
     return (lambda x, i: x[i]) if isinstance(x, Array) else (lambda x, i: x)
 
 
+# One entry of each table a number of parameters: overloads that call themselves took Numba 25 s to type four of them.
+MOST = 8  # more go on by eights
+_CUT = (
+    None,
+    lambda theta, start, stop: (slice_or_keep(theta[0], start, stop),),
+    lambda theta, start, stop: (slice_or_keep(theta[0], start, stop), slice_or_keep(theta[1], start, stop)),
+    lambda theta, start, stop: (
+        slice_or_keep(theta[0], start, stop),
+        slice_or_keep(theta[1], start, stop),
+        slice_or_keep(theta[2], start, stop),
+    ),
+    lambda theta, start, stop: (
+        slice_or_keep(theta[0], start, stop),
+        slice_or_keep(theta[1], start, stop),
+        slice_or_keep(theta[2], start, stop),
+        slice_or_keep(theta[3], start, stop),
+    ),
+    lambda theta, start, stop: (
+        slice_or_keep(theta[0], start, stop),
+        slice_or_keep(theta[1], start, stop),
+        slice_or_keep(theta[2], start, stop),
+        slice_or_keep(theta[3], start, stop),
+        slice_or_keep(theta[4], start, stop),
+    ),
+    lambda theta, start, stop: (
+        slice_or_keep(theta[0], start, stop),
+        slice_or_keep(theta[1], start, stop),
+        slice_or_keep(theta[2], start, stop),
+        slice_or_keep(theta[3], start, stop),
+        slice_or_keep(theta[4], start, stop),
+        slice_or_keep(theta[5], start, stop),
+    ),
+    lambda theta, start, stop: (
+        slice_or_keep(theta[0], start, stop),
+        slice_or_keep(theta[1], start, stop),
+        slice_or_keep(theta[2], start, stop),
+        slice_or_keep(theta[3], start, stop),
+        slice_or_keep(theta[4], start, stop),
+        slice_or_keep(theta[5], start, stop),
+        slice_or_keep(theta[6], start, stop),
+    ),
+    lambda theta, start, stop: (
+        slice_or_keep(theta[0], start, stop),
+        slice_or_keep(theta[1], start, stop),
+        slice_or_keep(theta[2], start, stop),
+        slice_or_keep(theta[3], start, stop),
+        slice_or_keep(theta[4], start, stop),
+        slice_or_keep(theta[5], start, stop),
+        slice_or_keep(theta[6], start, stop),
+        slice_or_keep(theta[7], start, stop),
+    ),
+)
+_ROW = (
+    None,
+    lambda theta, i: (item_or_keep(theta[0], i),),
+    lambda theta, i: (item_or_keep(theta[0], i), item_or_keep(theta[1], i)),
+    lambda theta, i: (item_or_keep(theta[0], i), item_or_keep(theta[1], i), item_or_keep(theta[2], i)),
+    lambda theta, i: (
+        item_or_keep(theta[0], i),
+        item_or_keep(theta[1], i),
+        item_or_keep(theta[2], i),
+        item_or_keep(theta[3], i),
+    ),
+    lambda theta, i: (
+        item_or_keep(theta[0], i),
+        item_or_keep(theta[1], i),
+        item_or_keep(theta[2], i),
+        item_or_keep(theta[3], i),
+        item_or_keep(theta[4], i),
+    ),
+    lambda theta, i: (
+        item_or_keep(theta[0], i),
+        item_or_keep(theta[1], i),
+        item_or_keep(theta[2], i),
+        item_or_keep(theta[3], i),
+        item_or_keep(theta[4], i),
+        item_or_keep(theta[5], i),
+    ),
+    lambda theta, i: (
+        item_or_keep(theta[0], i),
+        item_or_keep(theta[1], i),
+        item_or_keep(theta[2], i),
+        item_or_keep(theta[3], i),
+        item_or_keep(theta[4], i),
+        item_or_keep(theta[5], i),
+        item_or_keep(theta[6], i),
+    ),
+    lambda theta, i: (
+        item_or_keep(theta[0], i),
+        item_or_keep(theta[1], i),
+        item_or_keep(theta[2], i),
+        item_or_keep(theta[3], i),
+        item_or_keep(theta[4], i),
+        item_or_keep(theta[5], i),
+        item_or_keep(theta[6], i),
+        item_or_keep(theta[7], i),
+    ),
+)
+
+
 @overload(cut, **INLINE)
 def _(theta, start, stop):
-    if len(theta) == 1:
-        return lambda theta, start, stop: (slice_or_keep(theta[0], start, stop),)
-    return lambda theta, start, stop: (slice_or_keep(theta[0], start, stop), *cut(theta[1:], start, stop))
+    if len(theta) <= MOST:
+        return _CUT[len(theta)]
+    return lambda theta, start, stop: (*cut(theta[:8], start, stop), *cut(theta[8:], start, stop))
 
 
 @overload(row, **INLINE)
 def _(theta, i):
-    if len(theta) == 1:
-        return lambda theta, i: (item_or_keep(theta[0], i),)
-    return lambda theta, i: (item_or_keep(theta[0], i), *row(theta[1:], i))
+    if len(theta) <= MOST:
+        return _ROW[len(theta)]
+    return lambda theta, i: (*row(theta[:8], i), *row(theta[8:], i))

@@ -25,6 +25,8 @@ from nll.kernels.deposit import (
 from nll.numerics.window import HIGHEST_ROOT, LOWEST_ROOT, WORDS
 
 NAN, INF = np.nan, np.inf
+# Numba compiles a function once more for each whole number of Python that it is given as an argument; not for these.
+NONE, SECOND, THIRD, FOURTH, FIFTH = (np.int64(k * WORDS) for k in range(5))
 
 
 def fill_by_row(y, theta, out):
@@ -45,13 +47,13 @@ def fill_by_row(y, theta, out):
 
 def fill_by_matrix(y, theta, out):
     """out[i] = the sum of the losses of row i of a matrix of independent observations, left to right."""
-    (matrix,) = theta
     for i in range(out.size):
         total, good = 0.0, True
-        for j in range(matrix.shape[1]):
-            value, parameter = np.float64(y[i, j]), matrix[i, j]
-            good &= valid(value, parameter)
-            total += loss(value, parameter) if supported(value, parameter) else INF
+        theta_i = row(theta, i)
+        for j in range(y.shape[1]):
+            value, theta_ij = np.float64(y[i, j]), row(theta_i, j)
+            good &= valid(value, *theta_ij)
+            total += loss(value, *theta_ij) if supported(value, *theta_ij) else INF
         out[i] = total if good else NAN
 
 
@@ -107,6 +109,73 @@ def add(values, codes, flat, stride, offset, slices):
         add_grouped(values, codes, flat, U(stride), U(offset), slices)
 
 
+@apart
+def room(weights, codes, counts):
+    """Return what a pass works in: losses, weights, products and squares of a block, its slices, and short sums."""
+    short = np.zeros(SHORT * counts.size if codes is not None and weights is None else 0, np.int64)
+    return np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty((4, BLOCK), np.int64), short
+
+
+@apart
+def settle(start, stop, weights, codes, limit, flat, counts, odd, found, work):
+    """Add the losses of a block, which lie in work[0], to the sums; return how many rows are odd up to here.
+
+    Apart from `tally`, so that all families share it: compiled into each, it doubled the time of a first use.
+    """
+    losses, weight, product, scratch, slices, short = work
+    size = stop - start
+    loss_b, product_b, scratch_b = losses[:size], product[:size], scratch[:size]
+    weight_b = None if weights is None else weight[:size]
+    code_b = None if codes is None else codes[start:stop]
+    if weights is None and limit == INF:
+        if codes is None or one_code(code_b):
+            code = 0 if codes is None else np.int64(code_b[0])
+            if add_pair(loss_b, flat, code * 2 * WORDS):
+                counts[code] += size
+                return found
+        elif add_pair_grouped(loss_b, code_b, slices, short, flat):
+            return found
+    if weights is not None:
+        weight_b[:] = weights[start:stop]
+    first = found
+    found = set_aside(loss_b, weight_b, limit, start, odd, found)
+    if codes is None:
+        counts[0] += size - (found - first)
+    else:
+        for i in range(size):
+            counts[U(code_b[i])] += 1
+        for j in range(first, found):
+            counts[U(codes[odd[j]])] -= 1
+    if weights is None:
+        stride = 2 * WORDS
+        add(loss_b, code_b, flat, stride, NONE, slices)
+        for i in range(size):
+            product_b[i] = loss_b[i] * loss_b[i]
+        add(product_b, code_b, flat, stride, SECOND, slices)
+    else:
+        stride = 5 * WORDS
+        add(weight_b, code_b, flat, stride, NONE, slices)
+        for i in range(size):
+            product_b[i] = weight_b[i] * loss_b[i]
+            scratch_b[i] = weight_b[i] * weight_b[i]
+        add(product_b, code_b, flat, stride, SECOND, slices)
+        add(scratch_b, code_b, flat, stride, THIRD, slices)
+        for i in range(size):
+            scratch_b[i] = weight_b[i] * product_b[i]
+            product_b[i] = product_b[i] * product_b[i]
+        add(scratch_b, code_b, flat, stride, FOURTH, slices)
+        add(product_b, code_b, flat, stride, FIFTH, slices)
+    return found
+
+
+@apart
+def close(short, flat, counts):
+    """Move what short sums hold to the sums."""
+    for code in range(short.size // SHORT):
+        flush(short, flat, U(code))
+        counts[code] += short[code * SHORT]
+
+
 def tally(y, theta, weights, codes, limit, flat, counts, odd):
     """Add the losses of a batch to a table of exact sums; return how many rows are odd.
 
@@ -122,56 +191,11 @@ def tally(y, theta, weights, codes, limit, flat, counts, odd):
     odd : (n,) int64, receives the indices of odd rows.
     """
     n = y.shape[0]
-    losses, weight, product, scratch = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
-    slices = np.empty((4, BLOCK), np.int64)
-    short = np.zeros(SHORT * counts.size if codes is not None and weights is None else 0, np.int64)
-    found = 0
+    work = room(weights, codes, counts)
+    found = NONE
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
-        size = stop - start
-        loss_b, product_b, scratch_b = losses[:size], product[:size], scratch[:size]
-        weight_b = None if weights is None else weight[:size]
-        code_b = None if codes is None else codes[start:stop]
-        fill(y[start:stop], cut(theta, start, stop), loss_b)
-        if weights is None and limit == INF:
-            if codes is None or one_code(code_b):
-                code = 0 if codes is None else np.int64(code_b[0])
-                if add_pair(loss_b, flat, code * 2 * WORDS):
-                    counts[code] += size
-                    continue
-            elif add_pair_grouped(loss_b, code_b, slices, short, flat):
-                continue
-        if weights is not None:
-            weight_b[:] = weights[start:stop]
-        first = found
-        found = set_aside(loss_b, weight_b, limit, start, odd, found)
-        if codes is None:
-            counts[0] += size - (found - first)
-        else:
-            for i in range(size):
-                counts[U(code_b[i])] += 1
-            for j in range(first, found):
-                counts[U(codes[odd[j]])] -= 1
-        if weights is None:
-            stride = 2 * WORDS
-            add(loss_b, code_b, flat, stride, 0, slices)
-            for i in range(size):
-                product_b[i] = loss_b[i] * loss_b[i]
-            add(product_b, code_b, flat, stride, WORDS, slices)
-        else:
-            stride = 5 * WORDS
-            add(weight_b, code_b, flat, stride, 0, slices)
-            for i in range(size):
-                product_b[i] = weight_b[i] * loss_b[i]
-                scratch_b[i] = weight_b[i] * weight_b[i]
-            add(product_b, code_b, flat, stride, WORDS, slices)
-            add(scratch_b, code_b, flat, stride, 2 * WORDS, slices)
-            for i in range(size):
-                scratch_b[i] = weight_b[i] * product_b[i]
-                product_b[i] = product_b[i] * product_b[i]
-            add(scratch_b, code_b, flat, stride, 3 * WORDS, slices)
-            add(product_b, code_b, flat, stride, 4 * WORDS, slices)
-    for code in range(short.size // SHORT):
-        flush(short, flat, U(code))
-        counts[code] += short[code * SHORT]
+        fill(y[start:stop], cut(theta, start, stop), work[0][: stop - start])
+        found = settle(start, stop, weights, codes, limit, flat, counts, odd, found, work)
+    close(work[5], flat, counts)
     return found

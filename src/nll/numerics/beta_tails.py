@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from nll.numerics.bits import fma, sqrt
 from nll.numerics.elementary import INF, exp, expm1, log, log1p
-from nll.numerics.formula import formula
+from nll.numerics.formula import formula, standalone
 from nll.numerics.gamma_ratios import log_gamma_ratio
 from nll.numerics.gamma_tails import EPS, MOST_TERMS, NODES, PLACES, TWO_PI, WEIGHTS, WIDE, exp_excess
 from nll.numerics.gamma_terms import FAR, lgamma_rest
@@ -135,7 +135,7 @@ def log_beta_start(a: float, b: float, log_x: float) -> float:
     return fma(a, log_x, log_gamma_ratio(b, a) - (lgamma_rest(a) if a < 1.0 else lgamma(a + 1.0)))
 
 
-@formula
+@standalone
 def log_beta_tails(a: float, b: float, x: float, y: float, gap: float) -> tuple[float, float]:
     """Return log I_x(a, b) and log(1 - I_x(a, b)) for a, b >= 0 (a limit at 0) and x + y = 1.
 

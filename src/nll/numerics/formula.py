@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import types
 from collections.abc import Callable, Iterator
+from dis import get_instructions
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +22,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Numba's default error model puts an exit for division by zero into every loop, which then no longer
 # vectorises; and without forceinline LLVM leaves a second log in a loop as a call: 14 ns a row, not 2.5.
-FORMULA_OPTIONS = {"error_model": "numpy", "nogil": True, "forceinline": True}
+# They are called by compiled code only, never from Python: without the wrappers for that they compile in 2/3 the time.
+FORMULA_OPTIONS = {
+    "error_model": "numpy",
+    "nogil": True,
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+LOOPED = ("FOR_ITER", "JUMP_BACKWARD")  # what loops are in bytecode
 LOOP_OPTIONS = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
@@ -29,6 +38,16 @@ def formula(function: F) -> F:
     """Mark a scalar function as a formula; it stays plain Python."""
     function.__formula__ = True
     return function
+
+
+def standalone(function: F, arguments: int | None = None) -> F:
+    """Mark a formula of so many numbers that compiles once, by itself, and is called: for what holds loops.
+
+    Inlined, or linked as Numba does, each of its places and each caller of a caller would compile it again, for
+    minutes in all. No loop that calls it vectorises.
+    """
+    function.__standalone__ = function.__code__.co_argcount if arguments is None else arguments
+    return formula(function)
 
 
 def primitive(function: F) -> F:
@@ -44,14 +63,42 @@ def quiet() -> np.errstate:
 
 @cache
 def compiled(function: Callable[..., Any]) -> Any:
-    """Return Numba's version of a formula, inlined wherever it is called."""
+    """Return Numba's version of a formula, inlined wherever it is called, unless it is to stand alone.
+
+    Only compiled code may call it: it has no entry from Python.
+    """
     from numba import njit
 
     if getattr(function, "__primitive__", False):
         from nll.numerics import intrinsics
 
         return getattr(intrinsics, function.__name__)
-    return njit(**FORMULA_OPTIONS)(linked(function))
+    if not hasattr(function, "__standalone__"):
+        return njit(**FORMULA_OPTIONS)(linked(function))
+    from nll.numerics.intrinsics import external
+
+    count = function.__standalone__
+    if function.__closure__ is None and function.__code__.co_argcount == count:
+        return external(bind(function), count)
+    return external(bind(_call, _body=njit(**FORMULA_OPTIONS)(linked(function))), count, packed=True)
+
+
+def _call(*arguments):
+    """Call what is bound to `_body`: Numba's cache takes no function with cells."""
+    return _body(*arguments)  # type: ignore[name-defined]  # noqa: F821
+
+
+def is_scalar(function: Callable[..., Any]) -> bool:
+    """Whether a formula, or one that it reaches, stands alone or has a loop: no loop over rows with it vectorises."""
+    left, seen = [function], set()
+    while left:
+        each = left.pop()
+        if hasattr(each, "__standalone__") or any(op.opname.startswith(LOOPED) for op in get_instructions(each)):
+            return True
+        if id(each) not in seen:
+            seen.add(id(each))
+            left += [value for value in named(each, {}) if isinstance(value, types.FunctionType)]
+    return False
 
 
 def bind(loop: Callable[..., Any], *, inline: bool = False, **formulas: Callable[..., Any]) -> Any:
@@ -66,6 +113,8 @@ def bind(loop: Callable[..., Any], *, inline: bool = False, **formulas: Callable
     from numba import njit
 
     copy = linked(loop, formulas)
+    if copy.__code__.co_filename.startswith("<"):  # of no file: a formula that was written by `Writer`
+        copy.__code__ = copy.__code__.replace(co_filename=__file__)
     mark = fingerprint(loop, formulas)
     copy.__qualname__ = f"{loop.__name__}_{mark}"
     kernel = njit(**(FORMULA_OPTIONS if inline else LOOP_OPTIONS))(copy)
@@ -101,16 +150,20 @@ def fingerprint(function: Callable[..., Any], names: dict[str, Callable[..., Any
     return digest.hexdigest()[:12]
 
 
+def named(function: Callable[..., Any], names: dict[str, Callable[..., Any]]) -> list[Any]:
+    """Return the values of the globals and cells that a function names."""
+    scope = {**function.__globals__, **names}
+    values = [scope[name] for name in function.__code__.co_names if name in scope]
+    return values + [cell.cell_contents for cell in function.__closure__ or ()]
+
+
 def reached(function: Callable[..., Any], names: dict[str, Callable[..., Any]], seen: set[int]) -> Iterator[bytes]:
     if id(function) in seen:
         return
     seen.add(id(function))
     code = function.__code__
     yield code.co_code + repr((code.co_names, [c for c in code.co_consts if not hasattr(c, "co_code")])).encode()
-    scope = {**function.__globals__, **names}
-    values = [scope[name] for name in code.co_names if name in scope]
-    values += [cell.cell_contents for cell in function.__closure__ or ()]
-    for value in values:
+    for value in named(function, names):
         if isinstance(value, types.FunctionType):
             yield from reached(value, {}, seen)
         elif isinstance(value, (int, float, tuple, str, np.generic)):

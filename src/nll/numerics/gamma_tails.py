@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from nll.numerics.bits import fma, sqrt
 from nll.numerics.elementary import INF, _exp_series, exp, expm1, log
-from nll.numerics.formula import formula, quiet
+from nll.numerics.formula import formula, quiet, standalone
 from nll.numerics.gamma_terms import FAR, lgamma_rest
 from nll.numerics.saddle import scaled_excess
 from nll.numerics.special import binet_quotient, lgamma
@@ -128,7 +128,7 @@ def log_front(a: float, x: float, gap: float, log_x: float) -> tuple[float, floa
     return (-far - binet_quotient(a) if wide else low), (sqrt(a / TWO_PI) if wide else 1.0)
 
 
-@formula
+@standalone
 def log_gamma_tails(a: float, x: float, gap: float, log_x: float) -> tuple[float, float]:
     """Return log P(a, x) and log Q(a, x) for a > 0 and x >= 0.
 

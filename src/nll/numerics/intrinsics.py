@@ -4,9 +4,11 @@ Imports Numba: load it only to compile.
 """
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
+
+from nll.numerics.formula import FORMULA_OPTIONS
 
 DOUBLE, INT64 = ir.DoubleType(), ir.IntType(64)
 
@@ -105,3 +107,41 @@ def fits_single(z):
 @njit(inline="always")
 def as_single(z, scratch):
     return _as_single(z, scratch)
+
+
+def external(function, count, packed=False):
+    """Return what calls a compiled function of so many doubles by a name that all of the process knows.
+
+    Its code is not linked into its callers, which would optimise it again, each of them. Callers find the name also
+    when they come from Numba's cache: whoever binds them has called this before, and the name holds the fingerprint.
+    With `packed` the function is one of *arguments.
+    """
+    kinds = (types.StarArgUniTuple(types.float64, count),) if packed else (types.float64,) * count
+    function.compile(kinds)
+    (made,) = function.overloads.values()
+    name = f"nll_{function.py_func.__qualname__}_{count}"
+    binding.add_symbol(name, made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
+    result = made.signature.return_type
+
+    def code(context, builder, signature, arguments):
+        convention = context.call_conv
+        target = builder.module.globals.get(name)
+        if target is None:
+            target = ir.Function(builder.module, convention.get_function_type(result, kinds), name)
+        values = [
+            context.cast(builder, builder.extract_value(arguments[0], k), signature.args[0][k], types.float64)
+            for k in range(count)
+        ]
+        values = [context.make_tuple(builder, kinds[0], values)] if packed else values
+        return convention.call_function(builder, target, result, kinds, values)[1]
+
+    @intrinsic
+    def call(typing, arguments):
+        return result(arguments), code
+
+    @njit(**FORMULA_OPTIONS)
+    def caller(*arguments):
+        return call(arguments)
+
+    caller.fingerprint = function.fingerprint
+    return caller

@@ -19,6 +19,7 @@ from nll.families.inversion import ordered, unordered
 from nll.families.values import ends, numbers
 from nll.results.check import Check, Region
 from nll.tasks.derivatives import compared
+from nll.tasks.kinks import atoms, kinks
 from nll.tasks.quadrature import Density, Integral, Panel, integrate, modes
 
 Array = npt.NDArray[Any]
@@ -113,14 +114,15 @@ def check_family(dist: Family, points: Sequence[float], tolerance: float) -> Che
     if not (low < high or (dist.discrete and low == high)):
         raise DataError(f"the support of {dist!r} is empty: from {low:g} to {high:g}")
     density = Density(lambda y: np.asarray(dist.log_prob(y), np.float64), low, high, dist.discrete)
-    named = [float(v) for name, v in dist.theta.items() if name == "loc"]
-    anchors = [*modes(density), *named, *map(float, points)]
+    anchors = [*modes(density), *kinks(dist), *map(float, points)]
     found = integrate(density, anchors, GOAL * tolerance, MOST_EVALUATIONS)
-    if not abs(found.value - 1.0) <= tolerance and (hints := quantiles(dist)):
+    single = atoms(dist)
+    if not abs(found.value + single - 1.0) <= tolerance and (hints := quantiles(dist)):
         again = integrate(density, [*anchors, *hints], GOAL * tolerance, density.evaluations + MOST_EVALUATIONS)
         found = again if again.value > found.value else found
+    found = replace(found, value=found.value + single)
     count, faults = compared(type(dist), [float(t) for t in theta], *spread(found))
-    regions = against_tails(dist, density, found)
+    regions = against_tails(dist, density, found, single)
     if not regions and abs(found.value - 1.0) > tolerance:
         regions = humps(density, found)
     return record(repr(dist), density, found, tolerance, begin, regions, count, tuple(faults))
@@ -222,12 +224,12 @@ def middle(panel: Panel) -> float:
     return float(ray.at(np.array([between]))[0])
 
 
-def against_tails(dist: Family, density: Density, found: Integral) -> list[Region]:
-    """Return the mass of a few intervals beside what the tails say of them."""
+def against_tails(dist: Family, density: Density, found: Integral, single: float) -> list[Region]:
+    """Return the mass of a few intervals beside what the tails say of them; `single` lies at the lower end."""
     form = type(dist)
     if form.log_cdf is None or form.log_sf is None or not math.isfinite(found.value) or not found.panels:
         return []
-    regions, mass, low = [], 0.0, density.low
+    regions, mass, low = [], single, density.low
     share = found.value / REGIONS
     for i, panel in enumerate(found.panels):
         mass += panel.mass

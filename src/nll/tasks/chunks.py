@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nll.errors import DataError, UsageError, first_line
 from nll.families.bernoulli import Bernoulli
 from nll.families.family import Family
+from nll.tasks.observed import Observed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,6 +75,13 @@ def inputs(y: Any, dist: Any, data: Any, *, sample_weight: Any, by: Any, cluster
     if not isinstance(dist, Family):
         hint = ": give it parameters" if isinstance(dist, type) and issubclass(dist, Family) else ""
         raise UsageError(f"the distribution must be one such as nll.Normal(loc=0, scale=1); got {dist!r}{hint}")
+    if isinstance(y, Observed):
+        if y.weights is not None and sample_weight is not None:
+            raise UsageError("the counts of bins are the weights: sample_weight= goes with other observations")
+        weights = sample_weight if y.weights is None else y.weights
+        return y.bound(
+            inputs(y.y, y.distribution(dist), data, sample_weight=weights, by=by, cluster=cluster, where=where)
+        )
     if isinstance(dist, Bernoulli) and _is_matrix(y, data is not None):
         dist = joint(type(dist))(**dist.theta)
     if data is not None:
@@ -284,7 +292,7 @@ class _Columns:
 
     def __post_init__(self) -> None:
         parts = {"y": self.y, **self.dist.theta}
-        axes = 2 if hasattr(self.dist, "arrange") else self.dist.event
+        axes = 2 if hasattr(self.dist, "arrange") and not hasattr(self.dist, "columnwise") else self.dist.event
         for name, value in parts.items():
             listed = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
             if not isinstance(value, str) and not listed and np.ndim(value) > axes:
@@ -297,8 +305,20 @@ class _Columns:
                 raise UsageError(f"with data=, {name} is the name of a column; got {type(value).__name__}")
         if not isinstance(self.y, (str, list, tuple)):
             raise UsageError(f"with data=, y is the name of a column; got {self.y!r}")
-        if self.dist.event:
+        if hasattr(self.dist, "columnwise"):
+            self._check_columnwise()
+        elif self.dist.event:
             self._check_matrix()
+
+    def _check_columnwise(self) -> None:
+        if isinstance(self.y, str):
+            raise UsageError(f"with data=, y is a list of columns, one a number of a row; got {self.y!r}")
+        for name, value in self.dist.theta.items():
+            texts = [isinstance(v, str) for v in value] if isinstance(value, (list, tuple)) else []
+            if any(texts) and not all(texts):
+                raise UsageError(f"{name} is a list of columns or of numbers, not both; got {value!r}")
+            if np.ndim(value) and np.shape(value) != (len(self.y),):
+                raise UsageError(f"{name} has {np.shape(value)[0]} entries, y has {len(self.y)} columns: one each")
 
     def _check_matrix(self) -> None:
         name, value = next(iter(self.dist.theta.items()))
@@ -344,6 +364,9 @@ class _Columns:
         y = self.column(frame, self.y, missing, labels=True)
         theta = tuple(self.column(frame, value, missing) for value in self.dist.theta.values())
         if hasattr(self.dist, "arrange"):
+            if hasattr(self.dist, "columnwise"):  # one column is one number a row
+                named = zip(theta, self.dist.theta.values(), strict=True)
+                theta = tuple(t[:, None] if isinstance(value, str) else t for t, value in named)
             _, y, theta = self.dist.arrange(y, theta)  # type: ignore[attr-defined]
         elif self.dist.event and np.ndim(theta[0]) < 2:  # the same for all rows
             width = y.shape[1] if isinstance(self.dist, Bernoulli) else len(theta[0])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import combinations_with_replacement, product
 from typing import Any
 
 import numpy as np
 
-from nll.families.constraints import Positive
+from nll.families.constraints import Bound, Positive
 from nll.families.family import Family
 from nll.numerics.formula import quiet
 from nll.results.check import Fault
@@ -24,6 +25,11 @@ STEPS = (
     1e-7,
 )  # of the size of a parameter; near a kink or an end only small ones do
 AGREES = 2e-4  # relative; a wrong term is larger somewhere, and quotients near a singularity are not much better
+# Evaluations of the loss and the gradient, after which no further observation is looked at, and no further derivative.
+# They are counted and not timed: what is compared is the same on any machine.
+ENOUGH = 90
+MOST = 400
+LARGEST = 24  # parameters; of more, only the gradient is compared
 LOCATIONS = ("loc", "low", "high")  # parameters in the unit of y that need not be positive
 
 
@@ -35,7 +41,9 @@ def compared(
     A derivative agrees if the quotient of some step does: no wrong one is met by chance.
     """
     names = list(form.parameters)
-    free = [k for k, constraint in enumerate(form.parameters.values()) if not constraint.discrete]
+    # Bounds are known: no fit asks for derivatives in them, and a count does not move with them.
+    fixed = [constraint.discrete or constraint is Bound for constraint in form.parameters.values()]
+    free = [k for k in range(len(names)) if not fixed[k]]
     sizes = [sizes_of(form, k, theta[k], width) for k in range(len(names))]
     scales = [max(each) for each in sizes]
     tried: set[str] = set()
@@ -47,22 +55,43 @@ def compared(
         if difference is not None and name not in faults:
             faults[name] = Fault(name, y, value, difference)
 
+    if form.gradient is None or form.loss is None:
+        return 0, []
+    meter = _Meter()
+    loss = meter.counting(form.loss)
+    pairs = list(combinations_with_replacement(range(len(names)), 2))
     with quiet():
         for y in places:
-            numbers = [np.float64(y), *map(np.float64, theta)]
-            if form.gradient is None or form.loss is None:
+            if meter.count >= ENOUGH:
                 break
-            slopes = form.gradient(*numbers)
-            for k in free:
-                settle(f"gradient in {names[k]}", y, float(slopes[k]), form.loss, k, scales[k])
-            if form.hessian is None:
+            numbers = [np.float64(y), *map(np.float64, theta)]
+            gradient = lru_cache(None)(meter.counting(form.gradient))  # the same steps serve every entry of a column
+            for k, slope in enumerate(gradient(*numbers)):
+                if k in free and meter.count < MOST:
+                    settle(f"gradient in {names[k]}", y, float(slope), loss, k, scales[k])
+            if len(names) > LARGEST or form.hessian is None:
                 continue
-            pairs = list(combinations_with_replacement(range(len(names)), 2))
             for (j, k), value in zip(pairs, form.hessian(*numbers), strict=True):
-                if j in free and k in free:
+                if j in free and k in free and meter.count < MOST:
                     name = f"hessian in {names[j]}, {names[k]}"
-                    settle(name, y, float(value), _component(form.gradient, j), k, scales[j] * scales[k])
+                    settle(name, y, float(value), _component(gradient, j), k, scales[j] * scales[k])
     return len(tried), list(faults.values())
+
+
+class _Meter:
+    """Counts how often functions are evaluated."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def counting(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function, whose evaluations count from now on."""
+
+        def counted(*numbers: Any) -> Any:
+            self.count += 1
+            return function(*numbers)
+
+        return counted
 
 
 def _component(gradient: Callable[..., Sequence[float]], j: int) -> Callable[..., float]:

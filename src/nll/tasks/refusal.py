@@ -42,6 +42,9 @@ def explain_row(form: type[Family], y: float, theta: list[float], names: dict[st
             called = called if called == name else f"column {called!r} ({name})"
             what = f"{called} must be {constraint.words} for {form.family.__name__}"
             return what, repr(float(value)).removesuffix(".0")
+    if form.consistent is not None and not form.consistent(*map(np.float64, theta)):
+        values = ", ".join(f"{n}={float(v)!r}" for n, v in zip(form.parameters, theta, strict=True))
+        return f"{form.together} for {form.family.__name__}", values
     return f"the loss of {form.signature()} is not a number, which is a {DEFECT}", f"y = {y}, {theta}"
 
 

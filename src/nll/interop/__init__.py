@@ -1,0 +1,1 @@
+"""Other libraries' counterparts of ours, imported when they are asked for."""

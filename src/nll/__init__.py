@@ -55,9 +55,14 @@ if TYPE_CHECKING:
     from nll.families.zeroinflated import ZeroInflated as ZeroInflated
     from nll.results.check import Check as Check
     from nll.results.check import TableCheck as TableCheck
+    from nll.results.fit import Fit as Fit
+    from nll.results.fits import Fits as Fits
+    from nll.results.load import load as load
     from nll.results.score import Score as Score
     from nll.results.score import Scores as Scores
     from nll.tasks.check import check as check
+    from nll.tasks.fit.fit import fit as fit
+    from nll.tasks.fit.rank import fit_best as fit_best
     from nll.tasks.information import cross_entropy as cross_entropy
     from nll.tasks.information import entropy as entropy
     from nll.tasks.information import kl as kl
@@ -84,6 +89,11 @@ _PLACES = {
     "Transformed": "nll.families.transformed",
     "Truncated": "nll.families.truncated",
     "ZeroInflated": "nll.families.zeroinflated",
+    "fit": "nll.tasks.fit.fit",
+    "Fit": "nll.results.fit",
+    "Fits": "nll.results.fits",
+    "load": "nll.results.load",
+    "fit_best": "nll.tasks.fit.rank",
     "interval": "nll.tasks.observed",
     "rows": "nll.tasks.score",
     "score": "nll.tasks.score",

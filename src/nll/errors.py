@@ -27,6 +27,19 @@ class UsageError(NllError, ValueError):
     exit_code = 2
 
 
+class FitError(NllError, RuntimeError):
+    """A fit that found no maximum: the likelihood is unbounded, or the search did not end at one.
+
+    `fit` is the outcome as it stands, which ``throw=False`` would have returned.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, fit: object = None) -> None:
+        super().__init__(message)
+        self.fit = fit
+
+
 class MissingExtraError(NllError, ImportError):
     """An optional dependency is not installed.
 

@@ -61,6 +61,20 @@ if TYPE_CHECKING:
     from nll.results.score import Score as Score
     from nll.results.score import Scores as Scores
     from nll.tasks.check import check as check
+    from nll.tasks.compare.bootstrap import bootstrap as bootstrap
+    from nll.tasks.compare.compare import compare as compare
+    from nll.tasks.compare.cross_validate import cross_validate as cross_validate
+    from nll.tasks.compare.diebold_mariano import diebold_mariano as diebold_mariano
+    from nll.tasks.compare.holm import holm as holm
+    from nll.tasks.compare.lrt import lrt as lrt
+    from nll.tasks.compare.matrix import loo as loo
+    from nll.tasks.compare.matrix import loo_compare as loo_compare
+    from nll.tasks.compare.matrix import stacking as stacking
+    from nll.tasks.compare.matrix import waic as waic
+    from nll.tasks.compare.sequential import ConfidenceSequence as ConfidenceSequence
+    from nll.tasks.compare.signs import sign_test as sign_test
+    from nll.tasks.compare.signs import wilcoxon as wilcoxon
+    from nll.tasks.compare.vuong import vuong as vuong
     from nll.tasks.fit.fit import fit as fit
     from nll.tasks.fit.rank import fit_best as fit_best
     from nll.tasks.information import cross_entropy as cross_entropy
@@ -82,6 +96,20 @@ _PLACES = {
     "cross_entropy": "nll.tasks.information",
     "entropy": "nll.tasks.information",
     "kl": "nll.tasks.information",
+    "bootstrap": "nll.tasks.compare.bootstrap",
+    "compare": "nll.tasks.compare.compare",
+    "cross_validate": "nll.tasks.compare.cross_validate",
+    "diebold_mariano": "nll.tasks.compare.diebold_mariano",
+    "holm": "nll.tasks.compare.holm",
+    "lrt": "nll.tasks.compare.lrt",
+    "loo": "nll.tasks.compare.matrix",
+    "loo_compare": "nll.tasks.compare.matrix",
+    "stacking": "nll.tasks.compare.matrix",
+    "waic": "nll.tasks.compare.matrix",
+    "ConfidenceSequence": "nll.tasks.compare.sequential",
+    "sign_test": "nll.tasks.compare.signs",
+    "wilcoxon": "nll.tasks.compare.signs",
+    "vuong": "nll.tasks.compare.vuong",
     "family": "nll.families.own",
     "Hurdle": "nll.families.hurdle",
     "Independent": "nll.families.independent",

@@ -75,6 +75,8 @@ if TYPE_CHECKING:
     from nll.tasks.compare.signs import sign_test as sign_test
     from nll.tasks.compare.signs import wilcoxon as wilcoxon
     from nll.tasks.compare.vuong import vuong as vuong
+    from nll.tasks.decompose.contributions import contributions as contributions
+    from nll.tasks.decompose.decompose import decompose as decompose
     from nll.tasks.fit.fit import fit as fit
     from nll.tasks.fit.rank import fit_best as fit_best
     from nll.tasks.information import cross_entropy as cross_entropy
@@ -93,7 +95,9 @@ _PLACES = {
     "binned": "nll.tasks.observed",
     "censored": "nll.tasks.observed",
     "check": "nll.tasks.check",
+    "contributions": "nll.tasks.decompose.contributions",
     "cross_entropy": "nll.tasks.information",
+    "decompose": "nll.tasks.decompose.decompose",
     "entropy": "nll.tasks.information",
     "kl": "nll.tasks.information",
     "bootstrap": "nll.tasks.compare.bootstrap",

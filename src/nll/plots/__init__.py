@@ -5,5 +5,6 @@ Altair comes with the extra `nll[plots]` and is imported when a picture is made.
 
 from nll.plots.loss import loss
 from nll.plots.output import FORMATS, save
+from nll.plots.reliability import reliability
 
-__all__ = ["FORMATS", "loss", "save"]
+__all__ = ["FORMATS", "loss", "reliability", "save"]

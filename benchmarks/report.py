@@ -17,6 +17,7 @@ from benchmarks.timing import Work
 
 PACKAGES = (
     "numpy", "numba", "polars", "pyarrow", "scikit-learn", "scipy", "torch", "duckdb", "numba-stats", "scoringrules",
+    "iminuit", "statsmodels", "lifelines",
 )  # fmt: skip
 HEAD = ("work", "median", "fastest", "first call", "time / nll", "target")
 BUSY = 0.25  # load by core above which times are not worth quoting

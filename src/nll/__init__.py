@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from nll.tasks.decompose.contributions import contributions as contributions
     from nll.tasks.decompose.decompose import decompose as decompose
     from nll.tasks.fit.fit import fit as fit
+    from nll.tasks.fit.joint import joint as joint
     from nll.tasks.fit.rank import fit_best as fit_best
     from nll.tasks.information import cross_entropy as cross_entropy
     from nll.tasks.information import entropy as entropy
@@ -126,6 +127,7 @@ _PLACES = {
     "Fits": "nll.results.fits",
     "load": "nll.results.load",
     "fit_best": "nll.tasks.fit.rank",
+    "joint": "nll.tasks.fit.joint",
     "interval": "nll.tasks.observed",
     "rows": "nll.tasks.score",
     "score": "nll.tasks.score",

@@ -3,18 +3,22 @@ import shlex
 import sys
 from importlib.util import find_spec
 
+import polars as pl
 import pytest
 
 import nll
 from nll.cli import demo
 from nll.families import families
+from nll.families.expression import COMBINED, parse_distribution, parse_family
 
 
 def test_version(run):
     assert run("--version").stdout == f"nll {nll.__version__}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["score"], ["families"], ["plot"], ["plot", "loss"], ["demo"]])
+@pytest.mark.parametrize(
+    "command", [[], ["score"], ["fit"], ["compare"], ["families"], ["plot"], ["plot", "loss"], ["demo"]]
+)
 def test_help(run, command):
     result = run(*command, "-h")
     assert result.exit_code == 0
@@ -27,6 +31,20 @@ def test_families_come_from_the_registry(run):
         for form in family.forms:
             assert form.signature() in shown
     assert re.search(r"Normal\(loc, scale\) +finite +continuous", shown)
+
+
+def test_combinators_are_listed_and_what_is_written_can_be_read(run):
+    shown = run("families").stdout
+    for name, (scored, fitted) in COMBINED.items():
+        assert scored in shown
+        assert f"{fitted}, to fit" in shown
+        parse_distribution(scored)
+        parse_family(fitted)
+        explained = run("families", name.lower())
+        assert explained.exit_code == 0
+        assert scored in explained.stdout
+        assert "Parameters" in explained.stdout
+    assert "did you mean 'Mixture'" in run("families", "Mixtur").stderr
 
 
 def test_one_family_is_explained(run):
@@ -57,6 +75,18 @@ def test_the_demo_agrees_with_scikit_learn(run):
     assert "-log 0.8 = 0.2231" in shown
 
 
+def test_the_demo_compares_and_fits(run):
+    shown = run("demo").stdout
+    models = {name: nll.Bernoulli(probs=column) for column, name in demo.MODELS.items()}
+    compared = nll.compare("y", models, nll.data.path("rain"), cluster="week")
+    assert f"{compared.best} is best" in shown
+    for other in compared.standings[1:]:
+        assert re.search(rf"{other.name} +{other.difference:.4f} ± {other.stderr:.4f}", shown)
+    rain = pl.read_parquet(nll.data.path("rain")).filter(season="summer")["y"]
+    share = rain.mean()
+    assert f"summer {share:.3f} ± {(share * (1 - share) / len(rain)) ** 0.5:.3f}" in shown
+
+
 @pytest.mark.skipif(find_spec("sklearn") is None, reason="compares with scikit-learn")
 def test_the_stored_numbers_are_scikit_learns():
     who, live = demo.reference(nll.data.path("rain"))
@@ -74,7 +104,7 @@ def test_without_scikit_learn_the_stored_numbers_are_shown(run, monkeypatch):
 def test_what_the_demo_proposes_works(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = run("demo").stdout.partition("Try next:\n")[2].splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 7
     for line in lines:
         words = shlex.split(line)
         arguments = words[words.index("nll") + 1 :] if "nll" in words else words[1:]

@@ -22,7 +22,7 @@ P = "Bernoulli(probs=p)"
         (["-y", "y", "-d", P, "--rows", "rows.txt"], "must end in .parquet or .csv"),
         (["-y", "y", "-d", P, "--rows", "nowhere/rows.csv"], "there is no folder nowhere"),
         (["-y", "y", "-d", P, "--parquet", "scores.csv"], "must end in .parquet"),
-        (["-y", "y"], "'-d'"),
+        (["-y", "y"], "by -d EXPR, or by -m FILE"),
         (["-y", "y", "-d", P, "--nonsense"], "--nonsense"),
     ],
 )

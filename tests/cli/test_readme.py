@@ -1,19 +1,38 @@
 import doctest
 import math
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import nll
+from nll.cli import main
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
 
 
-def test_what_the_readme_shows_is_what_comes_out():
-    failed, tried = doctest.testfile(str(README), module_relative=False, optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
-    assert tried >= 8
+@pytest.mark.parametrize(("page", "least"), [("README.md", 20), ("docs/fit.md", 30)])
+def test_what_is_shown_is_what_comes_out(page, least):
+    failed, tried = doctest.testfile(
+        str(ROOT / page), module_relative=False, optionflags=doctest.IGNORE_EXCEPTION_DETAIL
+    )
+    assert tried >= least
     assert failed == 0
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/fit.md", "docs/cli.md"])
+def test_options_that_are_shown_exist(page):
+    text = (ROOT / page).read_text("utf-8")
+    shown = [line for line in re.findall(r"^(?:\$ )?nll (.*)$", text, re.MULTILINE) if "..." not in line]
+    assert len(shown) >= 4
+    for line in shown:
+        words = shlex.split(line.partition(" && ")[0], comments=True)
+        command = main.commands[words[0]]
+        known = {option for parameter in command.params for option in parameter.opts}
+        given = {word for word in words[1:] if re.fullmatch(r"--?[a-z][a-z-]*", word)}
+        assert given <= known | {"-h", "--help"}, line
 
 
 def test_bernoulli_is_binary_log_loss():

@@ -9,8 +9,11 @@ from typing import Any
 import click
 
 from nll.cli.check import check
+from nll.cli.compare import compare
+from nll.cli.decompose import decompose
 from nll.cli.demo import demo
 from nll.cli.families import families
+from nll.cli.fit import fit
 from nll.cli.plot import plot
 from nll.cli.score import score
 from nll.errors import NllError, first_line
@@ -54,8 +57,8 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="nll", message="%(prog)s %(version)s")
 def main() -> None:
-    """Score probabilistic models by exact negative log-likelihood (log loss, cross-entropy)."""
+    """Score, fit and compare probabilistic models by exact negative log-likelihood (log loss, cross-entropy)."""
 
 
-for command in (score, check, families, plot, demo):
+for command in (score, fit, compare, decompose, check, families, plot, demo):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""`nll demo`: three real forecasts of rain, scored beside scikit-learn, in one page."""
+"""`nll demo`: three real forecasts of rain, scored beside scikit-learn, compared, and a fit, in one page."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import shutil
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from nll.results.score import Scores
+    from nll.results.comparison import Comparison, Comparisons
+    from nll.results.fits import Fits
 
 MODELS = {"p_month": "calendar", "p_logistic": "logistic", "p_boosting": "boosting"}
 SEASONS = ("winter", "spring", "summer", "autumn")
@@ -26,22 +27,27 @@ LOG_LOSS_BY = "scikit-learn 1.9.1, as stored"
 
 @click.command()
 def demo() -> None:
-    """Score real forecasts of rain that come with nll, and say what to try next."""
+    """Score, compare and fit real forecasts of rain that come with nll, and say what to try next."""
     from nll.cli.terminal import show
     from nll.data import path
     from nll.families.bernoulli import Bernoulli
+    from nll.tasks.compare.compare import compare
+    from nll.tasks.fit.fit import fit
     from nll.tasks.score import score
 
     rain = path("rain")
-    scores = {model: score("y", Bernoulli(probs=model), rain, by="season", cluster="week") for model in MODELS}
+    models = {name: Bernoulli(probs=column) for column, name in MODELS.items()}
+    compared = compare("y", models, rain, by="season", cluster="week")
     click.echo(
         "Will it rain in Seattle tomorrow? Three forecasts a day, each made the evening before, and what came.\n"
     )
-    show(_table(scores, *reference(rain)), numbers=True)
+    show(_table(compared, *reference(rain)), numbers=True)
     one = score(1, Bernoulli(probs=0.8)).sum
     click.echo(
         f"\nEach day costs -log p of what happened: a forecast of 80 % that comes true costs -log 0.8 = {one:.4f}."
     )
+    click.echo("\n" + _differences(compared.total))
+    click.echo("\n" + _fitted(fit("y", Bernoulli, rain, by="season")))
     click.echo("\nTry next:")
     for line in _next(rain):
         click.echo(f"  {line}")
@@ -62,28 +68,47 @@ def reference(rain: Path) -> tuple[str, dict[str, float]]:
     }
 
 
-def _table(scores: dict[str, Scores], who: str, reference: dict[str, float]) -> RenderableType:
+def _table(compared: Comparisons, who: str, reference: dict[str, float]) -> RenderableType:
     from rich import box
     from rich.table import Table
 
-    days = next(iter(scores.values())).total.n
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    table.title = f"Log loss of {days:,} days, nats a day ± standard error clustered by week"
+    table.title = f"Log loss of {compared.total.n:,} days, nats a day ± standard error clustered by week"
     table.add_column("")
-    for model, name in MODELS.items():
-        table.add_column(f"{name}\n{model}")
+    for column, name in MODELS.items():
+        table.add_column(f"{name}\n{column}")
     for season in SEASONS:
-        table.add_row(season, *(_cell(each[season]) for each in scores.values()), end_section=season == SEASONS[-1])
-    table.add_row("all", *(_cell(each.total) for each in scores.values()), style="bold")
-    table.add_row(who, *(f"{reference[model]:.4f}" for model in MODELS))
-    off = max(abs(each.total.mean - reference[model]) for model, each in scores.items())
+        table.add_row(season, *_cells(compared[season]), end_section=season == SEASONS[-1])
+    table.add_row("all", *_cells(compared.total), style="bold")
+    table.add_row(who, *(f"{reference[column]:.4f}" for column in MODELS))
+    off = max(abs(compared.total[name].score.mean - reference[column]) for column, name in MODELS.items())
     table.caption = f"scikit-learn and nll differ by at most {off:.0e}."
     table.caption_justify = "left"
     return table
 
 
-def _cell(score: Any) -> str:
-    return f"{score.mean:.4f} ± {score.stderr:.4f}"
+def _cells(compared: Comparison) -> list[str]:
+    scores = [compared[name].score for name in MODELS.values()]
+    return [f"{score.mean:.4f} ± {score.stderr:.4f}" for score in scores]
+
+
+def _differences(total: Comparison) -> str:
+    """Say by how much each forecast is worse than the best, and how sure that is."""
+    shown = [
+        f"  {other.name:<9} {other.difference:.4f} ± {other.stderr:.4f}"
+        f"   95 % interval {other.low:.4f} to {other.high:.4f}   p = {other.p_value:.1g}"
+        for other in total.standings[1:]
+    ]
+    first = f"On the same days, {total.best} is best. Nats a day by which the others lose to it:"
+    return "\n".join([first, *shown])
+
+
+def _fitted(seasons: Fits) -> str:
+    """Say how often it rains, as a fit finds it."""
+    found = [
+        f"{season} {seasons[season].params['probs']:.3f} ± {seasons[season].stderr['probs']:.3f}" for season in SEASONS
+    ]
+    return f"How often it rained, a Bernoulli fitted to each season: {', '.join(found)}."
 
 
 def _next(rain: Path) -> list[str]:
@@ -93,6 +118,8 @@ def _next(rain: Path) -> list[str]:
     return [
         f"{nll} score {file} -y y -d 'Bernoulli(probs=p_boosting)' --by year --cluster week",
         f"{nll} score {file} -y y -d 'Bernoulli(probs=p_logistic)' --units bits --where \"season = 'winter'\" --json",
+        f"{nll} compare {file} -y y -d 'a=Bernoulli(probs=p_month)' -d 'b=Bernoulli(probs=p_boosting)' --by season",
+        f"{nll} fit {file} -y y -f Bernoulli --by season",
         f"{nll} check {file} -d 'Bernoulli(probs=p_month)' -y y",
         f"{nll} families",
         f"{nll} plot loss -o loss.html",

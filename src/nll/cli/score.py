@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nll.cli.observations import columns, files_of, model, observations, own_families, partly_seen
 from nll.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,16 +18,16 @@ Examples:
   nll score preds.csv -y label -d 'Bernoulli(probs=p)'
   nll score 'preds/*.parquet' -y label -d 'Bernoulli(logits=z)' --by country,model --cluster user
   nll score forecasts.parquet -y demand -d 'Normal(loc=mu, scale=1.5)' --where "year = 2024" --json
+  nll fit old.csv -y amount -f Gamma -o gamma.json && nll score new.csv -y amount -m gamma.json
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("files", nargs=-1, required=True)
-@click.option("-y", "y", required=True, metavar="COLUMN", help="The column of what happened.")
+@click.option("-y", "y", metavar="COLUMN", help="The column of what happened.")
 @click.option(
     "-d",
     "--distribution",
-    required=True,
     metavar="EXPR",
     help="What the model said: a family whose parameters are columns or numbers, such as 'Normal(loc=mu, scale=2)'. "
     "`nll families` lists them; other names than plain words are put in quotes.",
@@ -37,6 +38,8 @@ Examples:
     metavar="TEXT",
     help="A family of your own for -d, in one line: 'name: log_prob; a positive; b real; support positive'.",
 )
+@click.option("-m", "--model", metavar="FILE", help="Instead of -d: a model that `nll fit -o FILE` wrote.")
+@partly_seen
 @click.option("--by", multiple=True, metavar="COLUMNS", help="Score by group: a column, or several with commas.")
 @click.option("--sample-weight", metavar="COLUMN", help="Weights of the rows, at least 0.")
 @click.option("--cluster", metavar="COLUMN", help="Rows of one value depend on each other, for standard errors.")
@@ -68,12 +71,15 @@ def score(**options: Any) -> None:
     """
     if options["as_json"] and options["as_csv"]:
         raise UsageError("--json and --csv exclude each other: both are printed")
-    from nll.families.expression import parse_distribution
-
-    dist = parse_distribution(options["distribution"], own_families(options["family"]))
+    options["observed"] = observations(options)
+    dist = _distribution(options)
     source = _source(options)
     chosen = {name: options[name] for name in ("missing", "clip", "label_smoothing")}
-    chosen["labels"] = None if options["labels"] is None else labels(options["labels"], source, options["y"])
+    chosen["labels"] = None
+    if options["labels"] is not None:
+        if options["y"] is None:
+            raise UsageError("--labels are those of -y, and intervals have none")
+        chosen["labels"] = labels(options["labels"], source, options["y"])
     result = _scored(dist, source, options, chosen)
     if options["rows"]:
         _write_rows(dist, source, options, chosen)
@@ -84,30 +90,34 @@ def score(**options: Any) -> None:
     _show(result, options)
 
 
-def own_families(texts: tuple[str, ...]) -> dict[str, Any]:
-    """Return the families of a repeated option by name."""
-    if not texts:
-        return {}
-    from nll.families.own import family
+def _distribution(options: dict[str, Any]) -> Any:
+    """Return what the model said, from its text or its file."""
+    text, path = options["distribution"], options["model"]
+    if (text is None) == (path is None):
+        found = "neither" if text is None else "both"
+        raise UsageError(f"the model is given by -d EXPR, or by -m FILE that `nll fit -o` wrote; got {found}")
+    if path is not None:
+        if options["family"]:
+            raise UsageError("--family defines a family for -d; the file of -m says its own")
+        return model(path)
+    from nll.families.expression import parse_distribution
 
-    made = [family.from_text(text) for text in texts]
-    return {each.__name__: each for each in made}
+    return parse_distribution(text, own_families(options["family"]))
 
 
 def _source(options: dict[str, Any]) -> Source:
     """Open the files, and check what is to be written, before any work is done."""
     from nll.sources import open_source
 
-    files = options["files"]
     if options["rows"] or options["parquet"]:
         from nll.cli.output import TABLES, check_output
         from nll.sources.paths import expand
 
-        read = expand(files)
+        read = expand(options["files"])
         for option, suffixes in (("rows", TABLES), ("parquet", TABLES[:1])):
             if options[option]:
                 check_output(f"--{option}", options[option], suffixes, read)
-    return open_source(files[0] if len(files) == 1 else list(files), where=options["where"])
+    return open_source(files_of(options), where=options["where"])
 
 
 def labels(text: str, source: Source, y: str) -> list[Any]:
@@ -122,19 +132,11 @@ def labels(text: str, source: Source, y: str) -> list[Any]:
         raise UsageError(f"--labels {text}: column {y!r} holds numbers, so its labels must be numbers") from None
 
 
-def columns(given: tuple[str, ...]) -> list[str] | None:
-    """Return the names in a repeated option, each of which may hold several with commas."""
-    names = [name.strip() for each in given for name in each.split(",")]
-    if not all(names) or len(set(names)) != len(names):
-        raise UsageError(f"--by names each column once; got {', '.join(map(repr, names))}")
-    return names or None
-
-
 def _scored(dist: Any, source: Source, options: dict[str, Any], chosen: dict[str, Any]) -> Any:
     from nll.tasks.score import score as scored
 
     return scored(
-        options["y"],
+        options["observed"],
         dist,
         source,
         sample_weight=options["sample_weight"],
@@ -154,7 +156,7 @@ def _write_rows(dist: Any, source: Source, options: dict[str, Any], chosen: dict
     from nll.tasks.rows import row_batches
 
     with RowProgress(f"writing {options['rows']}", wanted=not options["no_progress"]) as progress:
-        batches = row_batches(options["y"], dist, source, **chosen)
+        batches = row_batches(options["observed"], dist, source, **chosen)
         write_rows(batches, options["rows"], nats_per(options["units"]), progress)
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 PIPE_WIDTH = 110  # of a table that goes into a file or a pipe
+WIDEST = 1_000
 
 
 def show(table: RenderableType, numbers: bool = False) -> None:
@@ -26,6 +27,26 @@ def show(table: RenderableType, numbers: bool = False) -> None:
         screen.print(table)
         return
     console = Console(file=sys.stdout, width=PIPE_WIDTH, color_system=None)
+    if numbers:
+        wide = console.options.update(width=WIDEST)
+        console.width = max([PIPE_WIDTH, *(console.measure(part, options=wide).maximum for part in tables(table))])
     with console.capture() as captured:
         console.print(table)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def tables(shown: RenderableType) -> list[RenderableType]:
+    """Return the tables among what is shown; texts beside them may be wrapped."""
+    from rich.console import Group
+    from rich.table import Table
+
+    parts = shown.renderables if isinstance(shown, Group) else [shown]
+    found: list[RenderableType] = []
+    for part in parts:
+        found += tables(part) if isinstance(part, Group) else [part] if isinstance(part, Table) else []
+    return found
+
+
+def say(text: str) -> None:
+    """Print a text without the spaces that fill the lines of its tables."""
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in text.splitlines())

@@ -1,0 +1,81 @@
+"""`nll decompose`: why a score is what it is."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from nll.cli.observations import columns, files_of, model, own_families
+from nll.errors import UsageError
+
+EPILOG = """\b
+Examples:
+  nll decompose preds.csv -y label -d 'Bernoulli(probs=p)'
+  nll decompose preds.parquet -y label -d 'Bernoulli(logits=z)' --by country --cluster user
+  nll decompose preds.parquet -y class -d 'Categorical(probs=[p0, p1, p2])' --json
+  nll decompose claims.csv -y amount -m gamma.json
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("files", nargs=-1, required=True)
+@click.option("-y", "y", required=True, metavar="COLUMN", help="The column of what happened.")
+@click.option("-d", "--distribution", metavar="EXPR", help="The model, such as 'Bernoulli(probs=p)'.")
+@click.option("-m", "--model", "model_file", metavar="FILE", help="Instead of -d: a model that `nll fit -o` wrote.")
+@click.option("--family", multiple=True, metavar="TEXT", help="A family of your own for -d, as in `nll score`.")
+@click.option("--by", multiple=True, metavar="COLUMNS", help="By group: a column, or several with commas.")
+@click.option("--cluster", metavar="COLUMN", help="Rows of one value depend on each other, for standard errors.")
+@click.option("--sample-weight", metavar="COLUMN", help="Weights of the rows, at least 0.")
+@click.option("--labels", metavar="A,B,…", help="The values of -y in the order of the classes, where they are text.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
+@click.option("--replicates", type=int, default=0, metavar="N", help="Standard errors by N bootstrap replicates.")
+@click.option("--folds", type=int, default=0, metavar="N", help="Also give the gains of recalibration held out.")
+@click.option(
+    "--band", type=int, default=0, metavar="N", help="For --json: a consistency band of the diagram, from N draws."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is drawn.")
+@click.option("--where", metavar="SQL", help="Only rows that meet this condition.")
+@click.option(
+    "--missing",
+    type=click.Choice(["error", "drop"]),
+    default="error",
+    show_default=True,
+    help="A row with an empty cell is an error, or is dropped and counted.",
+)
+@click.option("--threads", type=int, metavar="N", help="All CPUs by default; the numbers are the same for any.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, the reliability diagram included.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the parts as CSV.")
+@click.option("--no-progress", is_flag=True, help="Show no progress; it is shown only in a terminal, after a second.")
+def decompose(**options: Any) -> None:
+    """Say why the log score of FILES is what it is: miscalibration - discrimination + uncertainty.
+
+    For Bernoulli and Categorical by isotonic recalibration; for densities and counts by the probability integral
+    transform.
+    """
+    if options["as_json"] and options["as_csv"]:
+        raise UsageError("--json and --csv exclude each other: both are printed")
+    if (options["distribution"] is None) == (options["model_file"] is None):
+        raise UsageError("which model: -d 'Bernoulli(probs=p)', or -m FILE of a saved fit; one of them")
+    if options["model_file"] is not None:
+        dist = model(options["model_file"])
+    else:
+        from nll.families.expression import parse_distribution
+
+        dist = parse_distribution(options["distribution"], own_families(options["family"]))
+    from nll.tasks.decompose.decompose import decompose as decomposed
+
+    names = ("cluster", "sample_weight", "level", "replicates", "folds", "band", "seed", "where", "missing", "threads")
+    chosen = {name: options[name] for name in names}
+    chosen |= {"labels": options["labels"].split(",") if options["labels"] else None}
+    chosen |= {"progress": not options["no_progress"]}
+    result = decomposed(options["y"], dist, files_of(options), by=columns(options["by"]), **chosen)
+    if options["as_json"] or options["as_csv"]:
+        sys.stdout.write(result.to_json() + "\n" if options["as_json"] else result.to_polars().write_csv())
+        for note in getattr(result, "total", result).notes:
+            click.echo(f"note: {note}", err=True)
+        return
+    from nll.cli.terminal import show
+
+    show(result.rich_table(), numbers=True)

@@ -13,7 +13,7 @@ from nll.families.family import Family
 from nll.numerics.formula import quiet
 
 from .densities import DENSITIES, Number
-from .points import Theta, masses, names, observations, parameters
+from .points import FORMS, Theta, masses, names, observations, parameters
 
 # The derivative of the loss in these jumps, so the mean of the second is not the variance of the first.
 KINKED = {("Laplace", "loc")}
@@ -87,3 +87,26 @@ def test_the_mean_gradient_is_zero_and_its_variance_the_mean_hessian(form: type[
 
 def close(found: npt.ArrayLike, expected: npt.ArrayLike) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "form", [form for form in FORMS if form.curvature is not None], ids=lambda form: form.signature()
+)
+def test_the_quick_curvature_is_the_careful_one_or_says_that_it_is_not(form: type[Family]):
+    assert form.loss is not None
+    assert form.curvature is not None
+    size, tried = len(form.parameters), 0
+    for theta in parameters(form, 20):
+        for y in (*observations(form, theta), 1e200):
+            numbers = [np.float64(x) for x in (y, *theta)]
+            with quiet():
+                quick = list(form.curvature(*numbers))
+                careful = [form.loss(*numbers), *(d for part in derivatives(form, y, theta) for d in part)]
+            if np.isnan(quick[0]):
+                continue
+            units = [1.0, *([1.0 / abs(t) for t in theta])]
+            units += [units[1 + j] * units[1 + k] for j, k in triangle(size)]
+            for found, expected, unit in zip(quick, careful, units, strict=True):
+                assert found == pytest.approx(expected, rel=1e-12, abs=1e-12 * unit)
+            tried += 1
+    assert tried > 5

@@ -19,7 +19,10 @@ from nll.numerics.elementary import exp
 from nll.numerics.formula import formula
 
 # What a family defines as functions of numbers: formulas, which compile, and plain functions.
-FORMULAS = ("fill", "loss", "gradient", "hessian", "inside", "ends", "consistent", "flow", "flow_gradient")
+FORMULAS = (
+    *("fill", "loss", "gradient", "hessian", "curvature", "inside", "ends", "consistent"),
+    *("flow", "flow_gradient"),
+)
 ON_INSTANCE = ("log_cdf", "log_sf", "quantile", "sample", "mean", "variance", "entropy", "kl")
 PLAIN = ("start", "scipy", "sample", "mean", "variance", "entropy", "kl", "shared")
 REGISTRY: dict[str, type[Family]] = {}
@@ -76,6 +79,8 @@ class Family:
       `quantile(log_p, log_q, *theta)`, given the logs of both tails; where it is closed, `flow`, the tuple of
       q_j = -(dF/dtheta_j) / f at y, and `flow_gradient`, the upper triangle of dq_j/dtheta_k, where q_j is the
       closed one if one of both is in `unflowed` (`intervals.py`);
+    - where fits of many rows are worth it, `curvature`: loss, gradient and Hessian in one tuple, sharing their work, to
+      1e-12 where it holds; its loss is NaN elsewhere, and such rows go through the three formulas;
     - plain functions of arrays: `mean`, `variance`, `entropy` of (*theta) and `sample(rng, shape, *theta)`, where there
       are better ways than the base class has; `scipy(*theta)`: the name in SciPy and its arguments;
     - `consistent(*theta)`: whether parameters that are valid each are valid together, and `together`, its words;
@@ -108,6 +113,7 @@ class Family:
     loss: ClassVar[Callable[..., float] | None] = None
     gradient: ClassVar[Callable[..., tuple[float, ...]] | None] = None
     hessian: ClassVar[Callable[..., tuple[float, ...]] | None] = None
+    curvature: ClassVar[Callable[..., tuple[float, ...]] | None] = None
     inside: ClassVar[Callable[..., bool] | None] = None
     ends: ClassVar[Callable[..., tuple[float, float]] | None] = None
     consistent: ClassVar[Callable[..., bool] | None] = None

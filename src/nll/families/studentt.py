@@ -11,7 +11,7 @@ from nll.families.family import Family, Moments
 from nll.families.values import mapped
 from nll.numerics.beta_tails import log_beta_start, log_beta_tails
 from nll.numerics.bits import fma, sqrt
-from nll.numerics.elementary import log, log_of_sum
+from nll.numerics.elementary import log, log1p, log_of_sum
 from nll.numerics.formula import formula
 from nll.numerics.gamma_ratios import digamma_difference, student_constant, student_constant_d1, student_constant_d2
 from nll.numerics.normal_tails import log_ndtr
@@ -19,6 +19,7 @@ from nll.numerics.pairs import two_product, two_sum
 from nll.numerics.saddle import scaled_excess
 from nll.numerics.tails import log_one_minus_exp
 
+NAN = float("nan")
 HUGE = 1.7976931348623157e308
 MOST = 1e300
 LN2 = 0.6931471805599453
@@ -130,6 +131,32 @@ class StudentT(Family):
         loc_loc, loc_scale = more * (v * (v - share)) * width, 2.0 * lean * width
         scale_scale = fma(2.0 * z, lean, -surplus) * width
         return df_df, -pull / df * skew, -share * skew, loc_loc, loc_scale, scale_scale
+
+    def curvature(y, df, loc, scale):
+        # All at once, with one division and one logarithm a row, where neither z nor df is extreme.
+        more, inverse, share = df + 1.0, 1.0 / scale, 1.0 / df
+        width = inverse * inverse
+        z = (y - loc) * inverse
+        w = z * z
+        a = 1.0 / (df + w)
+        u, lean = w * a, z * a * inverse
+        tail = log1p(w * share)
+        surplus = fma(-more, u, 1.0)
+        skew = (w - 1.0) * a
+        loss = fma(0.5 * more, tail, student_constant(df) + log(scale))
+        df_df = student_constant_d2(df) - 0.5 * u * (share * (1.0 - share) - (1.0 + share) * a)
+        return (
+            loss if (abs(z) < 1e100) & (df < 1e4) else NAN,
+            student_constant_d1(df) + 0.5 * fma(-(1.0 + share), u, tail),
+            -more * lean,
+            surplus * inverse,
+            df_df,
+            -lean * skew,
+            -u * inverse * skew,
+            more * width * a * fma(-2.0, u, 1.0),
+            2.0 * more * lean * inverse * (df * a),
+            fma(more * u, fma(-2.0, u, 3.0), -1.0) * width,
+        )
 
     def flow(y, df, loc, scale):
         z = (y - loc) / scale

@@ -50,8 +50,11 @@ def width(free: int) -> int:
 
 
 @cache
-def pieces(form: type[Family], free: tuple[int, ...]) -> Callable[..., tuple[float, ...]]:
-    """Return the formula of (loss, gradient, upper triangle of the Hessian), the derivatives in the free parameters."""
+def pieces(form: type[Family], free: tuple[int, ...], quick: bool = False) -> Callable[..., tuple[float, ...]]:
+    """Return the formula of (loss, gradient, upper triangle of the Hessian), the derivatives in the free parameters.
+
+    With `quick` by the form's own `curvature`, which is NaN where it does not hold.
+    """
     loss, gradient, hessian = form.loss, form.gradient, form.hessian
     if loss is None or gradient is None or hessian is None:
         raise UsageError(f"{form.signature()} has no derivatives that a fit can use")
@@ -60,8 +63,13 @@ def pieces(form: type[Family], free: tuple[int, ...]) -> Callable[..., tuple[flo
     wanted = [triangle[i, j] for n, i in enumerate(free) for j in free[n:]]
 
     def all_of(write: Write, *row: Value) -> list[Value]:
-        slopes, bends = write.several(gradient, p, *row), write.several(hessian, len(triangle), *row)
-        return [write(loss, *row), *(slopes[i] for i in free), *(bends[i] for i in wanted)]
+        if quick:
+            found = write.several(form.curvature, 1 + p + len(triangle), *row)  # type: ignore[arg-type]
+            value, slopes, bends = found[0], found[1 : 1 + p], found[1 + p :]
+        else:
+            value = write(loss, *row)
+            slopes, bends = write.several(gradient, p, *row), write.several(hessian, len(triangle), *row)
+        return [value, *(slopes[i] for i in free), *(bends[i] for i in wanted)]
 
     return traced("pieces", 1 + p, all_of)
 
@@ -99,10 +107,15 @@ class CurvatureKernel:
         if not self.compiled:
             from nll.kernels import curvature_loops
 
+            quick = self.form.curvature is not None
+            again = curvature_loops.leave
+            if quick:
+                again = bind(curvature_loops.redo, careful=pieces(self.form, self.free))
             self.compiled.append(
                 bind(
                     curvature_loops.segments,
-                    pieces=pieces(self.form, self.free),
+                    pieces=pieces(self.form, self.free, quick),
+                    again=again if quick else bind(again),
                     valid=validity(self.form),
                     supported=support(self.form),
                     WIDTH=width(len(self.free)),

@@ -56,6 +56,16 @@ def add_up(block, size, width, sums, s):
         sums[s, j, 1] += (a - (total - b)) + (x - b)
 
 
+def leave(y, columns, numbers, start, size, block):
+    """Leave a block as it is: the formulas that filled it hold everywhere."""
+
+
+def redo(y, columns, numbers, start, size, block):
+    """Fill a block again by formulas that hold everywhere."""
+    for i in range(size):
+        put(careful(y[i], *mixed(columns, numbers, start + i)), block, i, STRIDE)
+
+
 def segments(y, columns, table, weights, lower, upper, sums, counts, firsts):
     """Add the pieces of each segment's rows.
 
@@ -85,6 +95,7 @@ def segments(y, columns, table, weights, lower, upper, sums, counts, firsts):
                 sure &= valid(value, *theta) & supported(value, *theta) & (abs(found[0]) < INF)
             weight_b = None if weights is None else weights[start:stop]
             if not sure:
+                again(y_b, columns, numbers, start, size, block)
                 for i in range(size):
                     value = y_b[i]
                     theta = mixed(columns, numbers, start + i)

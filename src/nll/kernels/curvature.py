@@ -64,7 +64,7 @@ def pieces(form: type[Family], free: tuple[int, ...], quick: bool = False) -> Ca
 
     def all_of(write: Write, *row: Value) -> list[Value]:
         if quick:
-            found = write.several(form.curvature, 1 + p + len(triangle), *row)  # type: ignore[arg-type]
+            found = write.several(form.curvature, 1 + p + len(triangle), *row)
             value, slopes, bends = found[0], found[1 : 1 + p], found[1 + p :]
         else:
             value = write(loss, *row)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nll.errors import DataError, FitError, UsageError, nearest
-from nll.families.family import Family
+from nll.families.family import REGISTRY, Family
 from nll.results.fit import Fit
 from nll.results.fits import Fits
 from nll.states.plain import NAN
@@ -126,6 +126,8 @@ def pose(
     if missing not in ("error", "drop"):
         raise UsageError(f"missing is 'error' or 'drop'; got {missing!r}")
     form = form_of(family, fixed, start)
+    if data is None and hasattr(y, "columns"):
+        raise UsageError("y is a table: pass it as data=, and the name of a column as y")
     if form.loss is None or form.event:
         raise UsageError(f"{form.signature()} observes rows of numbers, which fit does not do yet")
     for name, value in getattr(form, "defaults", {}).items():  # bounds that are part of a family's definition
@@ -151,7 +153,9 @@ def form_of(family: Any, fixed: Mapping[str, Any], start: Mapping[str, Any]) -> 
     if isinstance(family, Family):
         raise UsageError(f"fit takes the family, nll.{family.family.__name__}, and finds its parameters")
     if not (isinstance(family, type) and issubclass(family, Family)):
-        raise UsageError(f"the family must be one such as nll.Gamma; got {family!r}")
+        given = repr(family) if isinstance(family, str) else type(family).__name__
+        known = f": pass nll.{family} itself" if isinstance(family, str) and family in REGISTRY else ""
+        raise UsageError(f"the family must be one such as nll.Gamma; got {given}{known}")
     forms = family.forms if family is family.family else [family]
     names = [*fixed, *start]
     for form in [family, *forms]:
@@ -197,7 +201,7 @@ def single(problem: Problem, solution: Solution, found: Certificate, again: Agai
     passes = problem.passes
     if (
         (result.converged or solution.searched)
-        and all(math.isfinite(v) for v in params.values())
+        and all(math.isfinite(params[name]) for name in problem.free)  # a bound that is known may be infinite
         and (math.isfinite(loss) or not solution.searched)
     ):
         options = {key: again.options[key] for key in ("missing", "where", "threads")}

@@ -158,6 +158,13 @@ def test_independent_columns_are_fits_of_their_own():
     assert (f.k, f.params["df_1"]) == (6, 6.0)
 
 
+def test_columns_with_an_open_bound():
+    f = nll.fit(np.abs(VECTORS), nll.Independent(nll.Truncated(nll.Normal, low=0.0)))
+    alone = nll.fit(np.abs(VECTORS[:, 1]), nll.Truncated(nll.Normal, low=0.0))
+    assert f.params["loc_1"] == pytest.approx(alone.params["loc"], rel=1e-9)
+    assert f.nll == nll.score(np.abs(VECTORS), f.dist).sum
+
+
 def test_a_column_without_a_maximum_is_named():
     f = nll.fit(np.c_[VECTORS[:, 0], np.ones(60)], nll.Independent(nll.Normal), throw=False)
     assert not f.converged

@@ -411,7 +411,7 @@ def record(
         source=problem.bound.description, again=again,
     )  # fmt: skip
     passes = sum(member.problem.passes for member in problem.members)
-    if not all(map(math.isfinite, params.values())):
+    if not all(math.isfinite(params[name]) for name in problem.free):
         return replace(result, passes=passes)
     result = replace(result, passes=passes, dists={m.name: distribution(m, params) for m in problem.members})
     return scored(result, problem.members) if converged else result

@@ -365,7 +365,7 @@ def side_by_side(given: Given, fits: Sequence[Fit]) -> RowsFit:
     cov[lost], cov[:, lost] = math.nan, math.nan
     params = {f"{name}_{j}": value for j, f in enumerate(fits) for name, value in f.params.items()}
     links = {f"{name}_{j}": f.link(name) for j, f in enumerate(fits) for name in f.params}
-    usable = all(math.isfinite(value) for value in params.values())
+    usable = all(math.isfinite(params[name]) for name in free)  # a bound that is known may be infinite
     theta = {name: [f.params[name] for f in fits] for name in fits[0].family.parameters} if fits else {}
     failed = [f"number {j} of a row: {f.warnings[0]}" for j, f in enumerate(fits) if not f.converged]
     said = [f"number {j} of a row: {text}" for j, f in enumerate(fits) if f.converged for text in f.warnings]

@@ -173,6 +173,7 @@ def test_usage_errors(tmp_path):
         ([], "empty"),
         ([tmp_path / "preds.parquet", tmp_path / "preds.csv"], "one format"),
         (tmp_path, "one format"),
+        ("-", "standard input is not read"),
         (3, "cannot read a table from builtins.int"),
     ]:
         with pytest.raises(UsageError, match=message):

@@ -113,3 +113,17 @@ def test_a_missing_event_is_dropped_and_counted():
 def test_calls_that_mean_nothing_are_refused(call):
     with pytest.raises(nll.errors.NllError):
         call()
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ([1, 0, 2], "event must be 1 .seen. or 0 .censored.; row 2 has 2"),
+        ([1, 1], "time and event have one entry a row each; got 3 and 2"),
+        (["yes", "no", "yes"], "event must be 1 .seen. or 0 .censored.; got text, such as 'yes'"),
+        ([1.0, np.nan, 0.0], "^event must be .*row 1 has nan"),
+    ],
+)
+def test_wrong_events_are_called_events(event, message):
+    with pytest.raises(nll.errors.DataError, match=message):
+        nll.score(nll.censored([1.0, 2.0, 3.0], event), DIST)

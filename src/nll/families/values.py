@@ -97,12 +97,20 @@ def _meets(constraint: Any, array: Array) -> Array:
         return np.vectorize(lambda x: bool(constraint.contains(np.float64(x))), otypes=[bool])(array)
 
 
+def real(name: str, values: Any) -> Array:
+    """Return values as an array of doubles."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} must be a number, or an array of numbers; got {values!r:.80}") from None
+
+
 def log_prob(dist: Family, y: Any) -> Any:
     """Return log p(y), in nats: -inf where y is impossible."""
     if dist.event:
         raise UsageError(f"{dist.family.__name__} observes rows: -nll.rows(y, dist) gives their log densities")
     theta = numbers(dist)
-    y = np.asarray(y, np.float64)
+    y = real("y", y)
     wrong = ~_meets(dist.observations, y)
     if wrong.any():
         raise DataError(f"y must be {dist.observations.words}; got {float(y[wrong].reshape(-1)[0])!r}")
@@ -146,7 +154,7 @@ def _tail(dist: Family, name: str, y: Any, at_low: float, at_high: float) -> Any
     if function is None:
         raise UsageError(f"{dist.signature()} has no {name} yet")
     theta = numbers(dist)
-    y = np.asarray(y, np.float64)
+    y = real("y", y)
     if np.isnan(y).any():
         raise DataError(f"{name} needs numbers; got NaN")
     y = np.floor(y) if dist.discrete else y
@@ -189,7 +197,7 @@ def log_interval(dist: Family, low: Any, high: Any) -> Any:
 
 def quantile(dist: Family, p: Any, *, upper: bool = False, log_scale: bool = False) -> Any:
     """Return the smallest y with P(Y <= y) >= p; with `upper`, that with P(Y > y) <= p; p may be given as its log."""
-    p = np.asarray(p, np.float64)
+    p = real("p", p)
     if not ((p <= 0.0) if log_scale else (p >= 0.0) & (p <= 1.0)).all():
         raise DataError("a probability is in [0, 1], and its log at most 0")
     own = p if log_scale else mapped(log, p)
@@ -227,6 +235,8 @@ def sample(dist: Family, n: int, rng: Any = None) -> Array:
     n : how many.
     rng : a NumPy Generator, or a seed.
     """
+    if not isinstance(n, int | np.integer) or n < 0:
+        raise UsageError(f"sample(n) draws n observations, a whole number of at least 0; got {n!r}")
     rng = np.random.default_rng(rng)
     theta = numbers(dist)
     own = type(dist).sample

@@ -16,7 +16,7 @@ from nll.errors import UsageError
 from nll.families.family import Family
 from nll.families.tracing import Value, Write, traced
 from nll.kernels.kernel import support, validity
-from nll.numerics.formula import bind, quiet
+from nll.numerics.formula import bind, is_stored, quiet
 
 Array = npt.NDArray[Any]
 Columns = tuple[Any, ...]
@@ -24,6 +24,7 @@ Columns = tuple[Any, ...]
 # A kernel compiles in 2 to 10 s, and a row as plain Python takes 50 to 500 microseconds; see kernel.py.
 SECONDS_BEFORE_COMPILING = 2.0
 SECONDS_A_ROW = 300e-6
+SECONDS_TO_LOOK = 0.2  # worth loading a compiler, to see whether a compiled kernel is on disk
 
 
 class Sums(NamedTuple):
@@ -83,6 +84,7 @@ class CurvatureKernel:
     seconds_left: float = SECONDS_BEFORE_COMPILING
     seconds_a_row: float = SECONDS_A_ROW
     compiled: list[Any] = field(default_factory=list)
+    stored: bool | None = None  # whether there is nothing left to compile; None before anyone looked
 
     def __call__(
         self, y: Array, columns: Columns, table: Array, weights: Array | None, lower: Array, upper: Array
@@ -90,7 +92,7 @@ class CurvatureKernel:
         """Return the sums of each segment; see `curvature_loops.segments`."""
         found = Sums.zeros(len(lower), width(len(self.free)))
         rows = int((upper - lower).sum())
-        if not self.compiled and rows * self.seconds_a_row <= self.seconds_left:
+        if self._is_plain(rows):
             start = time.perf_counter()
             whole = self._plain(y, columns, table, weights, lower, upper, found, start + self.seconds_left)
             spent = time.perf_counter() - start
@@ -99,9 +101,19 @@ class CurvatureKernel:
                 self.seconds_a_row = spent / rows if rows >= 16 else self.seconds_a_row
                 return found
             found = Sums.zeros(len(lower), width(len(self.free)))
+        self.stored = True
         table = np.ascontiguousarray(table, np.float64).reshape(-1)
         self._loop()(y, columns, table, weights, lower, upper, *found)
         return found
+
+    def _is_plain(self, rows: int) -> bool:
+        """Whether to do so many rows without a compiler: for few, and for more while nothing is compiled already."""
+        seconds = rows * self.seconds_a_row
+        if self.stored or seconds > self.seconds_left:
+            return False
+        if seconds > SECONDS_TO_LOOK and self.stored is None:
+            self.stored = is_stored(self._loop())
+        return not self.stored
 
     def _loop(self) -> Any:
         if not self.compiled:

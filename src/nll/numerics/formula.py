@@ -137,6 +137,12 @@ def linked(function: Callable[..., Any], names: dict[str, Callable[..., Any]] | 
     return copy
 
 
+def is_stored(kernel: Any) -> bool:
+    """Say whether a bound loop has been compiled on this machine, for some types of arguments."""
+    index = getattr(getattr(getattr(kernel, "_cache", None), "_cache_file", None), "_index_path", None)
+    return index is not None and Path(index).exists()
+
+
 def is_formula(value: object) -> bool:
     return isinstance(value, types.FunctionType) and (hasattr(value, "__formula__") or hasattr(value, "__primitive__"))
 

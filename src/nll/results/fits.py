@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nll.errors import listing
 from nll.families.family import Family
 from nll.families.saving import form_from_dict
 from nll.results.fit import Again, Fit
@@ -92,6 +93,8 @@ class Fits(Mapping[Any, Fit]):
         )
 
     def __getitem__(self, key: Any) -> Fit:
+        if key not in self.places:
+            raise KeyError(f"no group {key!r}; present: {listing(map(repr, self.keys_of))}")
         return self.at(self.places[key])
 
     def __iter__(self) -> Iterator[Any]:

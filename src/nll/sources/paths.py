@@ -77,6 +77,8 @@ def _expand_one(name: str) -> list[str]:
         if not files:
             raise UsageError(f"no file matches {name!r} in {Path.cwd() if not path.is_absolute() else '/'}")
         return files
+    if name == "-":
+        raise UsageError("standard input is not read, for rows may be read more than once: name a file or a folder")
     raise UsageError(f"no such file: {name}{_similar(path)}")
 
 

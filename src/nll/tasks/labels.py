@@ -46,9 +46,11 @@ def is_text(y: Any) -> bool:
     return isinstance(y, np.ndarray) and y.dtype.kind in "OUT"
 
 
-def need_labels(name: str, y: Array) -> DataError:
+def need_labels(name: str, y: Array, family: str) -> DataError:
     """Return the error for text without labels."""
     sample = next((v for v in y.tolist() if v is not None), None)
+    if family not in ("Bernoulli", "Categorical"):
+        return DataError(f"{name} must hold numbers for {family}; got text, such as {sample!r}")
     return DataError(
         f"{name} holds text, such as {sample!r}: pass labels=[...] in the order of the classes "
         "(for Bernoulli: the label of 0, then that of 1)"

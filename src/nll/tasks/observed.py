@@ -87,9 +87,14 @@ class Observed:
 
         def chunks() -> Iterator[Chunk]:
             for chunk in read():
-                yield self.chunk(chunk, places, inputs.names, inputs.locate)
+                yield self.chunk(chunk, places, self.named(inputs.names), inputs.locate)
 
-        return replace(inputs, chunks=chunks)
+        return replace(inputs, chunks=chunks, names=self.named(inputs.names))
+
+    def named(self, names: dict[str, str]) -> dict[str, str]:
+        """Return the names for messages: an array of events was not given as `upper`."""
+        array = "upper" in names and not isinstance(self.upper, str)
+        return {**names, "upper": "event"} if array and self.kind in ("right", "left") else names
 
     def chunk(self, chunk: Chunk, places: dict[str, int], names: dict[str, str], locate: Callable[[int], str]) -> Chunk:
         """Return a chunk whose y is a lower end and whose bounds are numbers; an empty bound is open."""
@@ -160,6 +165,12 @@ def censored(time: Any, event: Any, *, side: str = "right") -> Observed:
     """
     if side not in ("right", "left"):
         raise UsageError(f"side is 'right' or 'left'; got {side!r}")
+    if not isinstance(event, str):
+        shown, times = np.asarray(event), np.shape(time)
+        if shown.dtype.kind in "UST" or (shown.dtype == object and any(isinstance(v, str) for v in shown.flat)):
+            raise DataError(f"event must be 1 (seen) or 0 (censored); got text, such as {str(shown.flat[0])!r}")
+        if shown.ndim == 1 and len(times) == 1 and shown.shape != times:
+            raise DataError(f"time and event have one entry a row each; got {times[0]} and {shown.size}")
     return Observed(time, event, kind=side)
 
 

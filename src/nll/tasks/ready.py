@@ -84,7 +84,7 @@ class Preparation:
             raise UsageError("labels and class_weight need one class a row; y is a matrix")
         if self.labels is None:
             if is_text(y):
-                raise need_labels(self.names["y"], y)
+                raise need_labels(self.names["y"], y, self.form.family.__name__)
             return y
         codes, wrong = self.labels.encode(y, lost)
         if wrong >= 0:

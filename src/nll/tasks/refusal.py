@@ -39,7 +39,7 @@ def explain_row(form: type[Family], y: float, theta: list[float], names: dict[st
     for constraint, name, value in checks:
         if not constraint.contains(np.float64(value)):
             called = names.get(name, name)
-            called = called if called == name else f"column {called!r} ({name})"
+            called = called if called in (name, "event") else f"column {called!r} ({name})"  # `nll.censored` has events
             what = f"{called} must be {constraint.words} for {form.family.__name__}"
             return what, repr(float(value)).removesuffix(".0")
     if form.consistent is not None and not form.consistent(*map(np.float64, theta)):

@@ -190,3 +190,32 @@ def test_wrong_calls_are_refused():
         nll.fit([], nll.Poisson)
     with pytest.raises(nll.errors.DataError, match="at least 0"):
         nll.fit([1.0, 2.0], nll.Normal, sample_weight=[1.0, -1.0])
+
+
+@pytest.mark.parametrize(
+    ("y", "family", "message"),
+    [
+        (GAMMA, "Gamma", "got 'Gamma': pass nll.Gamma itself"),
+        (GAMMA, "Gama", "got 'Gama' .did you mean 'Gamma'"),
+        (nll.Gamma, GAMMA, "got ndarray$"),
+        (pl.DataFrame({"a": [1.0], "b": [2.0]}), nll.Gamma, "y is a table: pass it as data="),
+    ],
+)
+def test_arguments_that_are_not_what_they_should_be_are_named(y, family, message):
+    with pytest.raises(nll.errors.UsageError, match=message):
+        nll.fit(y, family)
+
+
+def test_text_is_no_number_of_a_density():
+    with pytest.raises(nll.errors.DataError, match="y must hold numbers for Normal; got text, such as 'a'"):
+        nll.fit(["a", "b"], nll.Normal)
+
+
+def test_values_whose_squares_overflow_are_no_crash():
+    with pytest.raises(nll.errors.FitError):
+        nll.fit([1e300, 2e300, 3e300], nll.Normal)
+
+
+def test_a_group_that_is_none_is_answered_by_those_that_are():
+    with pytest.raises(KeyError, match="no group 'c'; present: 'a', 'b'"):
+        nll.fit([1.0, 2.0, 3.0], nll.Exponential, by=["a", "a", "b"])["c"]

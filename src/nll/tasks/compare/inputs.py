@@ -56,6 +56,7 @@ def refuse_measures(models: Mapping[str, Any]) -> None:
     for name, dist in models.items():
         if not isinstance(dist, Family):
             hint = ": give it parameters" if isinstance(dist, type) and issubclass(dist, Family) else ""
+            hint = ": its .dist is one" if isinstance(getattr(dist, "dist", None), Family) else hint
             raise UsageError(
                 f"model {name!r} must be a distribution such as nll.Normal(loc=0, scale=1); got {dist!r}{hint}"
             )

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nll.errors import DataError, FitError, UsageError, nearest
-from nll.families.family import REGISTRY, Family
+from nll.families import families
+from nll.families.family import Family
 from nll.results.fit import Fit
 from nll.results.fits import Fits
 from nll.states.plain import NAN
@@ -153,9 +154,11 @@ def form_of(family: Any, fixed: Mapping[str, Any], start: Mapping[str, Any]) -> 
     if isinstance(family, Family):
         raise UsageError(f"fit takes the family, nll.{family.family.__name__}, and finds its parameters")
     if not (isinstance(family, type) and issubclass(family, Family)):
-        given = repr(family) if isinstance(family, str) else type(family).__name__
-        known = f": pass nll.{family} itself" if isinstance(family, str) and family in REGISTRY else ""
-        raise UsageError(f"the family must be one such as nll.Gamma; got {given}{known}")
+        given, hint = type(family).__name__, ""
+        if isinstance(family, str):
+            given = repr(family)
+            hint = f": pass nll.{family} itself" if family in families() else nearest(family, families())
+        raise UsageError(f"the family must be one such as nll.Gamma; got {given}{hint}")
     forms = family.forms if family is family.family else [family]
     names = [*fixed, *start]
     for form in [family, *forms]:
@@ -222,8 +225,6 @@ def grouped(problem: Problem, solution: Solution, found: Certificate, again: Aga
     reported = {*problem.free, *problem.fixed} & {*problem.base.parameters}
     columns = {name: solution.table[at, k] for k, name in enumerate(problem.names) if name in reported}
     loss = solution.loss[at]
-    if not solution.searched:
-        loss = problem.evaluate(solution.table, np.arange(len(keys)), problem.free).nll[at]
     counts = {
         "iterations": solution.steps[at],
         "read": (problem.rows + problem.missing + problem.unweighted)[at],

@@ -161,6 +161,7 @@ def resolved_step(path: Path, active: Array, w: Array, d: Array, radius: Array) 
     eta = path.eta[active]
     alone = slope / np.abs(np.diagonal(scaled, axis1=1, axis2=2))
     still = (eta + step * d == eta) & (eta + alone * d == eta) & (step != 0.0)
+    still |= (slope == 0.0) & (scaled == 0.0).all(axis=2)  # the rows say nothing of it
     if still.any():  # the others go to their best beside them, or both would jitter without end
         slope = np.where(still, 0.0, slope)
         scaled = np.where(still[:, :, None] | still[:, None, :], 0.0, scaled) + still[:, :, None] * np.eye(len(d[0]))

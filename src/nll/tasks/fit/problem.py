@@ -182,8 +182,7 @@ class Problem:
         """Add a part to what is known of each group."""
         g, lower = part.groups, part.lower
         least = np.minimum.reduceat(part.y, lower)
-        if np.isnan(least).any():
-            self.refuse(part, int(np.argmax(np.isnan(part.y))))
+        self.check_values(part, least)
         self.rows[g] += part.upper - lower
         self.weight[g] += part.upper - lower if part.weights is None else np.add.reduceat(part.weights, lower)
         self.low[g] = np.minimum(self.low[g], least)
@@ -208,6 +207,13 @@ class Problem:
                 if self.first_outside[group] < 0:
                     self.first_outside[group] = part.number(int(rows[at]))
 
+    def check_values(self, part: Part, least: Array) -> None:
+        """Refuse an observation that is NaN, or infinite where it must not be."""
+        wrong = np.isnan(part.y) if np.isnan(least).any() else np.isinf(part.y)
+        for i in np.flatnonzero(wrong)[:1].tolist():
+            if np.isnan(part.y[i]) or not self.form.observations.contains(np.float64(part.y[i])):
+                self.refuse(part, i)
+
     def check_weights(self, ready: Ready, weights: Array) -> None:
         """Refuse a weight that is negative, infinite or NaN."""
         wrong = np.flatnonzero(~(weights >= 0.0) | (weights == np.inf))
@@ -216,11 +222,11 @@ class Problem:
             name = self.prepare.names["sample_weight"]
             raise DataError(f"{name} must be at least 0 and finite; {where} has {found!r}")
 
-    def refuse(self, part: Part, i: int) -> None:
-        """Raise the error for a row whose values are not valid."""
+    def refuse(self, part: Part, i: int, vector: Array | None = None) -> None:
+        """Raise the error for a row whose values are not valid, under parameters where they were tried."""
+        tried = [self.fixed.get(name, 1.0) for name in self.names] if vector is None else vector
         theta = [
-            float(self.fixed.get(name, 1.0)) if column is None else column[i]
-            for name, column in zip(self.names, part.columns, strict=True)
+            float(value) if column is None else column[i] for value, column in zip(tried, part.columns, strict=True)
         ]
         raise refusal(self.form, [(part.number(i), part.y[i], theta)], self.prepare.names, self.prepare.locate)
 
@@ -255,7 +261,7 @@ class Problem:
             for kind in (1, 0):
                 bad = np.flatnonzero(found.counts[:, kind])
                 if bad.size and kind == 1:
-                    self.refuse(part, int(found.firsts[bad[0], 1]))
+                    self.refuse(part, int(found.firsts[bad[0], 1]), table[task.vectors[bad[0]]])
                 for s in bad.tolist():
                     found.firsts[s, kind] = part.number(int(found.firsts[s, kind]))
             state.add(found, task.vectors)

@@ -102,6 +102,9 @@ class Objective:
                 good &= theta[:, k] > 0.0
             if constraint.link == "logit" and not constraint.contains(1.0):
                 good &= theta[:, k] < 1.0
+            with np.errstate(invalid="ignore"):
+                column: Any = theta[:, k]
+                good &= np.asarray(constraint.contains(column))
             good &= theta[:, k] > self.problem.base.lowest.get(name, -np.inf)
         return np.asarray(good)
 
@@ -260,7 +263,9 @@ def shown(part: Part, names: list[str]) -> Part:
     if "upper" not in names or part.columns[names.index("upper")] is None:
         return part
     lower, upper = part.y, part.columns[names.index("upper")]
-    known = np.where(upper == np.inf, lower, np.where(lower == -np.inf, upper, 0.5 * lower + 0.5 * upper))
+    with np.errstate(invalid="ignore"):  # a row of which nothing is known
+        middles = 0.5 * lower + 0.5 * upper
+    known = np.where(upper == np.inf, lower, np.where(lower == -np.inf, upper, middles))
     middle = np.median(known[np.isfinite(known)]) if np.isfinite(known).any() else 0.0
     return replace(part, y=np.where(np.isfinite(known), known, middle))
 

@@ -139,7 +139,7 @@ def starts(form: type[Family], sample: Sample, fixed: dict[str, float], several:
     given |= {"loc": fixed["loc"]} if "loc" in fixed else {}
     groups = len(sample.part.lower)
     with np.errstate(all="ignore"):
-        found = [candidates(form, Known(sample, g, given), several) for g in range(groups)]
+        found = [candidates(form, Known(sample, g, given), several, fixed) for g in range(groups)]
     out = np.full((groups, max(map(len, found)), len(form.parameters)), np.nan)
     if out.shape[1] == 1:
         out[:, 0] = [own[0] for own in found]
@@ -149,8 +149,10 @@ def starts(form: type[Family], sample: Sample, fixed: dict[str, float], several:
     return out
 
 
-def candidates(form: type[Family], m: Known, several: bool) -> list[Start]:
+def candidates(form: type[Family], m: Known, several: bool, fixed: dict[str, float]) -> list[Start]:
     """Return starts of one group."""
+    if form.__name__.startswith("Transformed") and getattr(form, "options", ("",))[0] in ("affine", "power"):
+        return transformed(form, m, several, fixed) or guesses(form, m)
     if getattr(form, "simplexes", ()) and getattr(form, "parts", ()):
         return mixed(form, m) or guesses(form, m)
     own = attempt(form.start, m) if form.start is not None else None
@@ -181,7 +183,7 @@ def widened(m: Known) -> Known:
     """Return moments of a sample of one value as if it had some spread."""
     mean = m.mean if math.isfinite(m.mean) else 0.5
     size = abs(mean) or 1.0
-    floor = {"variance": max(m.variance, (0.01 * size) ** 2), "spread": max(m.spread, 0.01 * size)}
+    floor = {"variance": max(m.variance, 0.01 * size * 0.01 * size), "spread": max(m.spread, 0.01 * size)}
     floor |= {"log_mean": m.log_mean if math.isfinite(m.log_mean) else math.log(size)}
     floor |= {"log_variance": m.log_variance if m.log_variance > 0.0 else 1e-4, "mean": mean or 0.01}
     floor |= {"absolute_deviation": max(m.absolute_deviation, 0.01 * size)}
@@ -223,6 +225,43 @@ def _of_piece(form: type[Family], y: Array) -> list[float] | None:
     own = Known(sample, 0, {})
     found = form.start and (attempt(form.start, own) or attempt(form.start, widened(own)))
     return list(found) if found else None
+
+
+def transformed(form: type[Family], m: Known, several: bool, fixed: dict[str, float]) -> list[Start]:
+    """Return starts of shift + factor x or x**exponent: those of the part for the x of which the sample is made."""
+    part, own, (kind,) = m.sample.part, form.layout.own, form.parts  # type: ignore[attr-defined]
+    rows = slice(int(part.lower[m.g]), int(part.upper[m.g]))
+    y, weights = part.y[rows], None if part.weights is None else part.weights[rows]
+    known: list[Any] = []
+    for name in own:
+        column = part.columns[list(form.parameters).index(name)]
+        known.append(fixed.get(name) if column is None else column[rows])
+    names, places = form.layout.parts[0], list(form.parameters)  # type: ignore[attr-defined]
+    told = {inner: fixed[name] for inner, name in zip(kind.parameters, names, strict=True) if name in fixed}
+    given = {"loc": told["loc"]} if "loc" in told else {}
+    columns = tuple(None if c is None else c[rows] for c in (part.columns[places.index(name)] for name in names))
+    choices: list[tuple[Any, ...]] = [tuple(known)]
+    if len(own) == 2:
+        factor = 1.0 if known[1] is None else known[1]
+        choices = [(shift, factor) for shift in ([known[0]] if known[0] is not None else shifts(kind, y, factor))]
+    found: list[Start] = []
+    for values in choices:
+        x = (y - values[0]) / values[1] if len(own) == 2 else y ** (1.0 / values[0])
+        ends = np.zeros(1, np.int64), np.array([x.size])
+        inner = Part(x, columns, weights, np.zeros(1, np.int64), *ends)
+        numbers = [float(np.mean(value)) for value in values]
+        starts_of_x = candidates(kind, Known(Sample(inner, list(kind.parameters)), 0, given), several, told)
+        found += [(*start, *numbers) for start in starts_of_x]
+    return found
+
+
+def shifts(kind: type[Family], y: Array, factor: Any) -> list[float]:
+    """Return shifts from which a search may begin: for numbers above 0, some that leave all rows possible."""
+    low, high = float(np.min(y)), float(np.max(y))
+    if kind.support.low != 0.0 or np.ndim(factor) or high == low:
+        return [0.0]
+    gaps = [share * (high - low) for share in (0.02, 0.2, 2.0)]
+    return [low - gap for gap in gaps] if factor > 0.0 else [high + gap for gap in gaps]
 
 
 def settled(y: Array, cuts: Array) -> Array:

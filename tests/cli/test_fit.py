@@ -258,6 +258,17 @@ class TestModels:
         )
         assert document(run("score", waits, "-y", "k", "-m", out, "--json"))["sum"] == fitted["loss"]
 
+    def test_saved_classes_are_loaded_and_score(self, run, waits, tmp_path):
+        out = tmp_path / "model.json"
+        fitted = document(run("fit", waits, "-y", "k", "-f", "Categorical", "--json", "-o", out))
+        assert nll.score("k", nll.load(out).dist, str(waits)).sum == fitted["loss"]
+        assert document(run("score", waits, "-y", "k", "-m", out, "--json"))["sum"] == fitted["loss"]
+        joint = nll.joint({"a": {"y": [1.0], "family": nll.Exponential}, "b": {"y": [2.0], "family": nll.Exponential}})
+        out.write_text(joint.to_json())
+        result = run("score", waits, "-y", "t", "-m", out)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "holds a joint fit of a, b" in result.stderr
+
     def test_one_or_the_other(self, run, waits):
         for given in ([], ["-d", "Exponential(1)", "-m", "model.json"]):
             result = run("score", waits, "-y", "t", *given)

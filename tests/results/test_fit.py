@@ -144,6 +144,8 @@ def test_a_fit_with_parameters_by_row_keeps_the_names_of_columns_only():
     assert repr(f.dist) == "Binomial(total_count='trials', probs=0.2)"
     values = Fit(Binomial, {"probs": 0.2}, ("probs",), np.array([[0.01]]), 9.0, 2, 2.0, by_row={"total_count": [3, 4]})
     assert load(values.to_json()).by_row == {}
+    with pytest.raises(UsageError, match="lacks total_count, fixed to a value a row, which a saved fit has not"):
+        _ = load(values.to_json()).dist
     with pytest.raises(UsageError, match="total_count differs by row"):
         f.derive("probs*total_count")
     with pytest.raises(UsageError, match="differs by row"):
@@ -169,6 +171,7 @@ def test_load_reads_a_file(tmp_path):
         (lambda d: d["params"].update(rate="1e5"), "broken fit"),
         (lambda d: d.update(cov=[[1, 2], [3]]), "broken fit"),
         (lambda d: d.update(n=-1), "no count"),
+        (lambda d: d.update(n=2**63), "no count"),
         (lambda d: d.pop("loss"), "broken fit"),
     ],
 )

@@ -121,7 +121,9 @@ def files_of(options: dict[str, Any]) -> Any:
 
 def model(path: str) -> Any:
     """Return the distribution of a fit that was saved with `nll fit -o`; a fit that is no maximum is refused."""
+    from nll.results.fit import Fit
     from nll.results.fits import Fits
+    from nll.results.joint_fit import JointFit
     from nll.results.load import load
     from nll.sources.paths import expand
 
@@ -135,10 +137,12 @@ def model(path: str) -> Any:
     if isinstance(fit, Fits):
         keys = ", ".join(fit.by)
         raise UsageError(f"{path} holds {len(fit)} fits by {keys}; -m takes a model that was fitted without --by")
+    if isinstance(fit, JointFit):
+        raise UsageError(f"{path} holds a joint fit of {', '.join(fit.terms)}; -m takes a model of one problem")
     if not fit.converged:
         raise UsageError(f"{path} holds no maximum: {'; '.join(fit.warnings) or 'the fit did not converge'}")
     unsaved = [name for name in fit.family.parameters if name not in fit.params and name not in fit.by_row]
-    if unsaved:
+    if unsaved and type(fit) is Fit:  # of rows, parameters are numbered
         raise UsageError(
             f"{path} lacks {', '.join(unsaved)}, fixed to a value a row: fit again with --fixed {unsaved[0]}=COLUMN"
         )

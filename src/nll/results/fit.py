@@ -171,7 +171,12 @@ class Fit:
     @property
     def dist(self) -> Family:
         """The fitted distribution, which scores, samples and has quantiles."""
-        return self.family(**{name: self.by_row.get(name, self.params.get(name)) for name in self.family.parameters})
+        theta = {name: self.by_row.get(name, self.params.get(name)) for name in self.family.parameters}
+        unsaved = [name for name, value in theta.items() if value is None]
+        if unsaved:
+            what = f"the fit lacks {', '.join(unsaved)}, fixed to a value a row, which a saved fit has not"
+            raise UsageError(f"{what}: fit again, with the name of a column in fixed=")
+        return self.family(**theta)
 
     @property
     def unconstrained(self) -> tuple[dict[str, float], Array]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nll.results.fits import Fits
 
 VERSION = 1
+KINDS = ("fit", "fits", "fit of rows", "joint fit")
 COUNTS = ("n", "iterations", "passes", "read", "missing", "unweighted", "impossible")
 FLAGS = ("converged", "cov_ok")
 NAMES = ("at_boundary", "warnings")
@@ -33,7 +34,7 @@ def load(saved: str | Path) -> Fit | Fits:
 
     Returns
     -------
-    Fit, or Fits by group: with all numbers, and without the observations.
+    Fit, or Fits by group, a RowsFit or a JointFit: with all numbers, and without the observations.
 
     Raises
     ------
@@ -62,26 +63,43 @@ def load(saved: str | Path) -> Fit | Fits:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{place} is no JSON: {first_line(error)}") from error
     kind = document.get("nll") if isinstance(document, dict) else None
-    if kind not in ("fit", "fits"):
+    if kind not in KINDS:
         raise DataError(f'{place} is no saved fit: it should begin with "nll": "fit"')
     if document.get("version") != VERSION:
         raise DataError(f"{place} is of version {document.get('version')!r}; this nll reads version {VERSION}")
     try:
-        if kind == "fits":
-            from nll.results.fits import fits_from_dict
-
-            return fits_from_dict(document)
-        return fit_from_dict(document)
+        return _of_kind(kind, document)
+    except DataError:
+        raise
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
-        if isinstance(error, (DataError, UsageError)):
-            raise
-        raise DataError(f"{place} is a broken fit: {type(error).__name__}: {first_line(error)}") from error
+        found = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
+        raise DataError(f"{place} is a broken fit: {found}{first_line(error)}") from error
+
+
+def _of_kind(kind: str, document: Mapping[str, Any]) -> Fit | Fits:
+    if kind == "fits":
+        from nll.results.fits import fits_from_dict
+
+        return fits_from_dict(document)
+    if kind == "fit of rows":
+        from nll.results.rows_fit import rows_fit_from_dict
+
+        return rows_fit_from_dict(document)
+    if kind == "joint fit":
+        from nll.results.joint_fit import joint_fit_from_dict
+
+        return joint_fit_from_dict(document)
+    return fit_from_dict(document)
 
 
 def fit_to_dict(fit: Fit) -> dict[str, Any]:
     """Return a fit as plain types; what follows from the rest, such as aic, is for readers of the file."""
-    out: dict[str, Any] = {"nll": "fit", "version": VERSION, "family": form_to_dict(fit.family)}
-    out |= {"params": {name: float(value) for name, value in fit.params.items()}, "free": list(fit.free)}
+    return {"nll": "fit", "version": VERSION, "family": form_to_dict(fit.family)} | numbers_to_dict(fit)
+
+
+def numbers_to_dict(fit: Fit) -> dict[str, Any]:
+    """Return what is in a fit of any kind, but not its family."""
+    out: dict[str, Any] = {"params": {name: float(value) for name, value in fit.params.items()}, "free": list(fit.free)}
     out |= {"stderr": fit.stderr, "cov": fit.cov.tolist(), "cov_type": fit.cov_type}
     out |= {"loss": float(fit.nll), "weight": float(fit.weight)}
     out |= {name: int(getattr(fit, name)) for name in COUNTS}
@@ -96,18 +114,26 @@ def fit_to_dict(fit: Fit) -> dict[str, Any]:
 def fit_from_dict(saved: Mapping[str, Any]) -> Fit:
     """Return the fit that `fit_to_dict` wrote; a KeyError, TypeError or ValueError tells that it did not."""
     form = form_from_dict(saved["family"])
-    params = {_known(form, name): number_of(value) for name, value in saved["params"].items()}
-    free = tuple(_known(form, name) for name in saved["free"])
+    for name in saved["params"]:
+        _known(form, name)
+    rest = numbers_from_dict(saved, form.parameters)
+    by_row = {_known(form, name): value for name, value in saved["by_row"].items() if isinstance(value, str)}
+    return Fit(form, **rest, by_row=by_row)
+
+
+def numbers_from_dict(saved: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Return what `numbers_to_dict` wrote, but not what is by row, of parameters with known names."""
+    params = {str(name): number_of(value) for name, value in saved["params"].items()}
+    free = tuple(map(str, saved["free"]))
     cov = np.array([[number_of(value) for value in row] for row in saved["cov"]], np.float64).reshape(-1, len(free))
-    if cov.shape != (len(free), len(free)) or not {*free} <= {*params} or len({*free}) < len(free):
+    if cov.shape != (len(free), len(free)) or not {*free} <= {*params} & {*known} or len({*free}) < len(free):
         raise ValueError(f"cov has the shape {cov.shape} for the free parameters {free}")
-    rest: dict[str, Any] = {name: whole_of(saved[name]) for name in COUNTS}
+    rest: dict[str, Any] = {"params": params, "free": free, "cov": cov}
+    rest |= {name: whole_of(saved[name]) for name in COUNTS}
     rest |= {name: saved[name] is True for name in FLAGS}
     rest |= {name: tuple(map(str, saved[name])) for name in NAMES}
     rest |= {"nll": number_of(saved["loss"]), "weight": number_of(saved["weight"])}
-    rest |= {"cov_type": str(saved["cov_type"]), "source": str(saved["source"])}
-    rest["by_row"] = {_known(form, name): value for name, value in saved["by_row"].items() if isinstance(value, str)}
-    return Fit(form, params, free, cov, **rest)
+    return rest | {"cov_type": str(saved["cov_type"]), "source": str(saved["source"])}
 
 
 def _known(form: type[Family], name: Any) -> str:
@@ -129,6 +155,6 @@ def number_of(value: Any) -> float:
 
 def whole_of(value: Any) -> int:
     """Return a count."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
         raise TypeError(f"{value!r} is no count")
     return value

@@ -202,3 +202,74 @@ def test_an_unbounded_likelihood_is_named():
     assert math.isnan(f.stderr["scale"])
     with pytest.raises(nll.errors.UsageError, match="distribution for each problem"):
         _ = f.dist
+
+
+def test_a_tighter_kind_holds_for_what_is_shared():
+    problems = {"counts": problem([3, 2], nll.Poisson), "waits": problem([1.0, 3.0, 4.0], nll.Exponential)}
+    for given in (problems, dict(reversed(problems.items()))):
+        f = nll.joint(given)
+        assert f.params == pytest.approx({"rate": (5 + 3) / (2 + 8)}, rel=1e-12)
+        assert f.stderr == pytest.approx({"rate": math.sqrt(8) / 10}, rel=1e-9)
+        assert f.family.parameters["rate"].words == "positive and finite"
+    empty = nll.joint({**problems, "counts": problem([0, 0], nll.Poisson)})
+    assert empty.params == pytest.approx({"rate": 3 / 10}, rel=1e-12)
+    assert (empty.at_boundary, empty.cov_ok) == ((), True)
+    with pytest.raises(nll.errors.DataError, match=r"positive and finite for Exponential; got 0.0"):
+        nll.joint(problems, fixed={"rate": 0.0})
+
+
+def test_a_loaded_joint_fit_has_all_but_the_data():
+    f = nll.joint({
+        "shape": problem(PEAK, nll.Mixture([nll.Normal, nll.Exponential])),
+        "count": problem([len(PEAK)], nll.Poisson, share={"rate": "expected"}),
+    })  # fmt: skip
+    again = nll.load(f.to_json())
+    assert again.to_dict() == f.to_dict()
+    assert (again.k, again.ci(), again.losses) == (5, f.ci(), f.losses)
+    assert nll.score(PEAK, again.dists["shape"]).sum == f.losses["shape"]
+    assert again.derive("expected * weight_1").stderr == f.derive("expected * weight_1").stderr
+    with pytest.raises(KeyError, match="no problem 'shap'; present: 'shape', 'count'"):
+        again.dists["shap"]
+    with pytest.raises(nll.errors.UsageError, match="needs the data"):
+        again.profile("expected")
+
+
+def test_a_loaded_joint_fit_says_which_problem_cannot_score():
+    table = {"hits": [3, 4, 2], "shots": [10, 12, 9]}
+    f = nll.joint({
+        "column": problem("hits", nll.Binomial, data=table, fixed={"total_count": "shots"}),
+        "values": problem([2, 3], nll.Binomial, fixed={"total_count": [7, 8]}),
+        "number": problem([2, 3], nll.Binomial, fixed={"total_count": 7}),
+    })  # fmt: skip
+    again = nll.load(f.to_json())
+    assert nll.score("hits", again.dists["column"], table).sum == f.losses["column"]
+    assert nll.score([2, 3], again.dists["number"]).sum == f.losses["number"]
+    assert nll.score([2, 3], f.dists["values"]).sum == f.losses["values"]
+    with pytest.raises(nll.errors.UsageError, match="problem 'values' lacks total_count, fixed to a value a row"):
+        again.dists["values"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d.update(problems={}), "broken fit"),
+        (lambda d: d.update(problems=[1]), "broken fit"),
+        (lambda d: d["problems"]["a"].update(family={"nll": "form", "version": 1, "form": {"own": "x"}}), "no family"),
+        (lambda d: d["problems"]["a"]["family"]["form"].update(family="os.system"), "os.system"),
+        (lambda d: d["problems"]["a"].update(titles={"rate": ["rate"]}), "broken fit: .* texts"),
+        (lambda d: d["problems"]["a"].update(titles={"rat": "rate"}), "not parameters of Gamma"),
+        (lambda d: d["problems"]["a"].update(fixed={"rate": 1.0}), "not once each"),
+        (lambda d: d["problems"]["a"].update(titles={"rate": "loc"}), "broken fit: loc is positive"),
+        (lambda d: d["problems"]["a"]["titles"].update(rate="other"), "not those of the problems"),
+        (lambda d: d["problems"]["b"].pop("loss"), "broken fit"),
+        (lambda d: d.update(cov=[[1.0]]), "shape"),
+        (lambda d: d.update(free=["loc", "scale"]), "broken fit"),
+        (lambda d: d["params"].update(rate="1e5"), "broken fit"),
+    ],
+)
+def test_a_changed_joint_fit_is_no_fit(change, words):
+    f = nll.joint({"a": problem(WAITS, nll.Gamma), "b": problem(WAITS)})
+    document = json.loads(f.to_json())
+    change(document)
+    with pytest.raises(nll.errors.DataError, match=words):
+        nll.load(json.dumps(document))

@@ -17,6 +17,7 @@ COVARIANCE = np.array([[2.0, 1.0, 0.0], [1.0, 2.0, 0.5], [0.0, 0.5, 1.0]])
 VECTORS = rng.multivariate_normal([1.0, -2.0, 3.0], COVARIANCE, 60)
 CLASSES = rng.choice(4, 80, p=[0.1, 0.2, 0.3, 0.4])
 LABELS = (rng.random((50, 3)) < [0.2, 0.5, 0.9]).astype(int)
+MANY = [f"loc_{j}" for j in range(99999)]
 WEIGHTS = rng.integers(0, 4, 60).astype(float)
 
 
@@ -230,3 +231,72 @@ def test_what_follows_from_the_estimates():
 def test_calls_that_mean_nothing_are_refused(call, words):
     with pytest.raises(nll.errors.UsageError, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    ("y", "family", "fixed"),
+    [
+        (CLASSES, nll.Categorical, {}),
+        ([0, 2, 2, 0], nll.Categorical, {}),
+        (VECTORS, nll.MultivariateNormal, {}),
+        (LABELS, nll.Bernoulli, {}),
+        (VECTORS, nll.Independent(nll.StudentT), {"df": [4.0, 6.0, 8.0]}),
+        (np.abs(VECTORS), nll.Independent(nll.Truncated(nll.Normal, low=0.0)), {}),
+    ],
+)
+def test_a_loaded_fit_has_all_but_the_data(y, family, fixed):
+    f = nll.fit(y, family, fixed=fixed)
+    again = nll.load(f.to_json())
+    assert json.dumps(again.to_dict()) == json.dumps(f.to_dict())
+    assert (again.k, again.family) == (f.k, f.family)
+    assert str(again.ci()) == str(f.ci())  # NaN where there is no error
+    assert nll.score(y, again.dist).sum == f.nll
+    with pytest.raises(nll.errors.UsageError, match="needs the data"):
+        again.row_losses()
+
+
+def test_a_loaded_fit_without_a_maximum_has_no_distribution():
+    f = nll.load(nll.fit(VECTORS[:3], nll.MultivariateNormal, throw=False).to_json())
+    assert not f.converged
+    with pytest.raises(nll.errors.UsageError, match="no fitted distribution: the likelihood is unbounded"):
+        _ = f.dist
+
+
+def test_weights_of_each_column_count_one_less():
+    y = np.abs(VECTORS[:, :2]) + 9.0 * (np.arange(60) % 2)[:, None]
+    f = nll.fit(y, nll.Independent(nll.Mixture(nll.Normal, 2)), throw=False)
+    assert (f.k, len(f.free)) == (10, 12)
+
+
+@pytest.mark.parametrize(
+    ("family", "change", "words"),
+    [
+        (nll.Categorical, lambda d: d["params"].pop("probs_1"), "not those of rows"),
+        (nll.Categorical, lambda d: d.update(params={}), "not those of rows"),
+        (nll.Categorical, lambda d: d["params"].update(probs_0="1; import os"), "broken fit"),
+        (nll.Categorical, lambda d: d.update(free=["probs_0", "probs_9"]), "broken fit"),
+        (nll.Categorical, lambda d: d["family"]["form"].update(family="os.system"), "os.system"),
+        (nll.Categorical, lambda d: d["family"].update(form={"family": "Gamma", "parameters": ["rate"]}), "Gamma"),
+        (nll.Categorical, lambda d: d["family"]["form"].update(parameters=["logits"]), "no fit of rows"),
+        (nll.Categorical, lambda d: d.pop("fitted"), "broken fit"),
+        (nll.Categorical, lambda d: d.update(version=2), "version 2"),
+        (nll.MultivariateNormal, lambda d: d.update(params=dict.fromkeys(MANY, 0.0)), "not those of rows"),
+        (nll.MultivariateNormal, lambda d: d["params"].update(covariance_1_0=1.0), "not those of rows"),
+        (nll.MultivariateNormal, lambda d: d.update(cov=[[1.0]]), "shape"),
+        (nll.Independent(nll.Normal), lambda d: d["params"].pop("scale_1"), "not those of rows"),
+        (nll.Independent(nll.Normal), lambda d: d.update(params=[["loc_0", 1.0]]), "broken fit"),
+    ],
+)
+def test_a_changed_fit_is_no_fit(family, change, words):
+    y = CLASSES if family is nll.Categorical else VECTORS[:, :2]
+    document = json.loads(nll.fit(y, family).to_json())
+    change(document)
+    with pytest.raises(nll.errors.DataError, match=words):
+        nll.load(json.dumps(document))
+
+
+def test_probabilities_that_were_changed_do_not_score():
+    document = json.loads(nll.fit(CLASSES, nll.Categorical).to_json())
+    document["params"]["probs_0"] = 0.9
+    with pytest.raises(nll.errors.DataError, match="must sum to 1"):
+        nll.score(CLASSES, nll.load(json.dumps(document)).dist)

@@ -6,17 +6,16 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from types import new_class
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nll.errors import DataError, FitError, UsageError, unknown
-from nll.families.family import REGISTRY, Family
-from nll.families.saving import form_to_dict
+from nll.families.family import Family
 from nll.kernels.curvature import Sums
 from nll.results.fit import Fit
+from nll.results.joint_fit import JointFit, Term, joint_form
 from nll.states.curvature import Curvature
 from nll.tasks.chunks import Inputs
 from nll.tasks.fit import newton
@@ -36,41 +35,7 @@ Array = npt.NDArray[Any]
 NEEDED = ("y", "family")
 OPTIONS = {"data": None, "sample_weight": None, "fixed": None, "start": None, "missing": "error", "where": None}
 OPTIONS |= {"threads": None, "share": None}
-SAVED = ("free", "n", "weight", "k", "aic", "aicc", "bic", "converged", "cov_ok", "at_boundary", "warnings")
 APART = 2**48  # between the row numbers of two problems, so that one number tells a row of any
-
-
-class Together(Family):
-    """What stands for the family of a joint fit: its parameters, under the names they have together."""
-
-
-del REGISTRY[Together.__name__]  # it is no distribution
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class JointFit(Fit):
-    """Several distributions fitted together; all that a Fit has, but its distribution, which each problem has.
-
-    Attributes
-    ----------
-    dists : the fitted distribution of each problem, by the problem's name.
-    losses : the NLL of each problem at the estimates, in nats; `nll` is their sum.
-    """
-
-    dists: Mapping[str, Family] = field(default_factory=dict)
-    losses: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def dist(self) -> Family:
-        """Refuse: there is one for each problem."""
-        raise UsageError(f"a joint fit has a distribution for each problem: f.dists[{next(iter(self.dists), '')!r}]")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all numbers as plain types; NaN and infinities stay floats."""
-        families = {name: form_to_dict(type(dist)) for name, dist in self.dists.items()}
-        out = {"nll": "joint fit", "version": 1, "params": dict(self.params), "stderr": self.stderr}
-        out |= {"cov": self.cov.tolist(), "loss": self.nll, "losses": dict(self.losses), "families": families}
-        return out | {name: getattr(self, name) for name in SAVED}
 
 
 @dataclass(slots=True)
@@ -81,6 +46,12 @@ class Member:
     given: dict[str, Any]
     problem: Problem
     titles: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def term(self) -> Term:
+        """What the problem is, in the record of the fit."""
+        own, fixed = self.problem, self.given["fixed"]
+        return Term(own.base, self.titles, {n: fixed[n] for n in own.base.parameters if n not in own.free})
 
 
 @dataclass(slots=True)
@@ -296,38 +267,21 @@ def together(members: list[Member]) -> JointProblem:
 
 
 def shape_of(members: list[Member]) -> type[Family]:
-    """Return the parameters of several problems together; refuse those of one name that are not of one kind."""
-    constraints: dict[str, Any] = {}
+    """Return the parameters of several problems together, with what the search needs to know of them."""
     edges: dict[str, str] = {}
     lowest: dict[str, float] = {}
     for member in members:
-        form, titles = member.problem.form, member.titles
-        for name, title in titles.items():
-            constraint, edge = form.parameters[name], form.edges.get(name, "")
-            words = constraints.get(title, constraint).words
-            if constraints.setdefault(title, constraint) is not constraint:
-                what = f"{title} is {words} in one problem and {constraint.words} in {member.name!r}"
-                raise UsageError(f"{what}: give one of them another name with share=")
+        form = member.problem.form
+        for name, title in member.titles.items():
+            edge = form.edges.get(name, "")
             if title in edges and (edges[title] != edge or edge == "median"):
                 raise UsageError(f"{title} is a statistic of one sample, and cannot be shared: rename it with share=")
             edges[title] = edge
             if name in member.problem.base.lowest:
                 lowest[title] = max(lowest.get(title, -math.inf), member.problem.base.lowest[name])
-    made: Any = new_class("Joint", (Together,), {"register": False})
-    made.family, made.forms, made.parameters = made, [made], constraints
-    made.edges = {title: edge for title, edge in edges.items() if edge}
-    made.lowest, made.simplexes = lowest, simplexes_of(members)
+    made = joint_form({member.name: member.term for member in members})
+    made.edges, made.lowest = {title: edge for title, edge in edges.items() if edge}, lowest
     return made
-
-
-def simplexes_of(members: list[Member]) -> tuple[tuple[str, ...], ...]:
-    """Return the parameters that sum to one; refuse those of which problems share some and not all."""
-    whole = [(m.titles, s) for m in members for s in m.problem.form.simplexes if all(name in m.titles for name in s)]
-    distinct = tuple(dict.fromkeys(tuple(titles[name] for name in simplex) for titles, simplex in whole))
-    weights = [title for simplex in distinct for title in simplex]
-    if len(set(weights)) < len(weights):
-        raise UsageError("of weights that sum to one, problems share all, in one order, or none: rename with share=")
-    return distinct
 
 
 def solved(problem: JointProblem, start: dict[str, float]) -> Solution:
@@ -411,16 +365,8 @@ def record(
         source=problem.bound.description, again=again,
     )  # fmt: skip
     passes = sum(member.problem.passes for member in problem.members)
-    if not all(math.isfinite(params[name]) for name in problem.free):
-        return replace(result, passes=passes)
-    result = replace(result, passes=passes, dists={m.name: distribution(m, params) for m in problem.members})
+    result = replace(result, passes=passes, terms={member.name: member.term for member in problem.members})
     return scored(result, problem.members) if converged else result
-
-
-def distribution(member: Member, params: Mapping[str, float]) -> Family:
-    """Return the distribution of one problem at the joint parameters."""
-    own, fixed = member.problem, member.given["fixed"]
-    return own.base(**{n: params[member.titles[n]] if n in own.free else fixed[n] for n in own.base.parameters})
 
 
 def scored(result: JointFit, members: list[Member]) -> JointFit:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -20,9 +20,8 @@ from nll.families.bernoulli import Bernoulli
 from nll.families.categorical import Categorical
 from nll.families.family import Family
 from nll.families.multivariatenormal import MultivariateNormal
-from nll.families.saving import form_to_dict
 from nll.results.fit import Fit
-from nll.results.load import fit_to_dict
+from nll.results.rows_fit import RowsFit, assembled, names_of, part_of
 from nll.tasks.chunks import array_of, inputs
 from nll.tasks.fit.again import Again, Rows
 from nll.tasks.labels import is_text
@@ -33,42 +32,6 @@ from nll.tasks.score import score
 Array = npt.NDArray[Any]
 MOST_CLASSES = 2048  # their covariances are a matrix
 SINGULAR = 1e-13  # share of a column's variance that the columns before it leave, below which none is left
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class RowsFit(Fit):
-    """A fit of a family that observes rows; its parameters are numbered, as loc_0 and covariance_0_1.
-
-    Attributes
-    ----------
-    fitted : the fitted distribution.
-    links : the map of each parameter to the real line.
-    simplex : whether the parameters sum to one.
-    """
-
-    fitted: Family | None = None
-    links: Mapping[str, str] = field(default_factory=dict)
-    simplex: bool = False
-
-    @property
-    def dist(self) -> Family:
-        """The fitted distribution, which scores and samples."""
-        if self.fitted is None:
-            raise UsageError(f"there is no fitted distribution: {'; '.join(self.warnings)}")
-        return self.fitted
-
-    @property
-    def k(self) -> int:
-        """The number of free parameters; probabilities that sum to one count one less."""
-        return len(self.free) - self.simplex
-
-    def link(self, name: str) -> str:
-        """Return the map of a parameter to the real line: "identity", "log" or "logit"."""
-        return self.links[name]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all numbers as plain types; NaN and infinities stay floats."""
-        return {**fit_to_dict(self), "nll": "fit of rows", "family": form_to_dict(self.family)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,16 +189,16 @@ def classes(given: Given) -> RowsFit:
         more[: len(counts)] += counts
         counts = more
     p = counts / math.fsum(counts)
-    names = tuple(f"probs_{j}" for j in range(len(p)))
+    names = tuple(names_of(given.form, len(p)))
     edge = (p == 0.0) | (p == 1.0)
     ends = tuple(name for name, at in zip(names, edge, strict=True) if at)
     cov = (np.diag(p) - np.outer(p, p)) / given.weight
     cov[edge], cov[:, edge] = math.nan, math.nan
     said = [f"{name} lies at its boundary, {v:g}: it has no standard error" for name, v in zip(names, p, strict=True)]
     return _record(
-        given, dict(zip(names, map(float, p), strict=True)), names, cov, given.form(probs=p.tolist()), "logit",
+        given, dict(zip(names, map(float, p), strict=True)), names, cov,
         at_boundary=ends, cov_ok=not ends,
-        warnings=tuple(text for text, at in zip(said, edge, strict=True) if at), simplex=True,
+        warnings=tuple(text for text, at in zip(said, edge, strict=True) if at),
     )  # fmt: skip
 
 
@@ -252,20 +215,18 @@ def vectors(given: Given) -> RowsFit:
     d = len(mean)
     matrix = 0.5 * (scatter + scatter.T) / total
     pairs = list(combinations_with_replacement(range(d), 2))
-    locs = [f"loc_{j}" for j in range(d)]
-    names = (*locs, *(f"covariance_{i}_{j}" for i, j in pairs))
+    names = tuple(names_of(given.form, d))
     values = [*map(float, mean), *(float(matrix[pair]) for pair in pairs)]
     cov = np.zeros((len(names), len(names)))
     cov[:d, :d] = matrix / total
     i, j = np.array(pairs).T
     cov[d:, d:] = (matrix[np.ix_(i, i)] * matrix[np.ix_(j, j)] + matrix[np.ix_(i, j)] * matrix[np.ix_(j, i)]) / total
     why = singular(matrix, constant, given.n)
-    links = dict.fromkeys(names, "identity") | {f"covariance_{j}_{j}": "log" for j in range(d)}
     params = dict(zip(names, values, strict=True))
     if why:
-        return _record(given, params, names, np.full_like(cov, math.nan), None, links, converged=False, cov_ok=False,
+        return _record(given, params, names, np.full_like(cov, math.nan), False, converged=False, cov_ok=False,
                        warnings=(why,))  # fmt: skip
-    return _record(given, params, names, cov, given.form(loc=mean, covariance_matrix=matrix), links)
+    return _record(given, params, names, cov)
 
 
 def moments(given: Given) -> tuple[float, Array, Array, Array]:
@@ -327,8 +288,7 @@ def columns(given: Given) -> RowsFit:
         check_numbers(given.form, y, place)
         read.append((y, weights))
     y, weights = (np.concatenate(arrays) for arrays in zip(*read, strict=True))
-    form: Any = given.form
-    part = form.parts[0] if hasattr(form, "parts") else form
+    part = part_of(given.form)
     width = y.shape[1]
     fixed, start = spread(given.fixed, width, "fixed"), spread(given.start, width, "start")
     fits: list[Fit] = []
@@ -364,13 +324,11 @@ def side_by_side(given: Given, fits: Sequence[Fit]) -> RowsFit:
     lost = np.isnan(np.diagonal(cov))
     cov[lost], cov[:, lost] = math.nan, math.nan
     params = {f"{name}_{j}": value for j, f in enumerate(fits) for name, value in f.params.items()}
-    links = {f"{name}_{j}": f.link(name) for j, f in enumerate(fits) for name in f.params}
     usable = all(math.isfinite(params[name]) for name in free)  # a bound that is known may be infinite
-    theta = {name: [f.params[name] for f in fits] for name in fits[0].family.parameters} if fits else {}
     failed = [f"number {j} of a row: {f.warnings[0]}" for j, f in enumerate(fits) if not f.converged]
     said = [f"number {j} of a row: {text}" for j, f in enumerate(fits) if f.converged for text in f.warnings]
     return _record(
-        given, params, free, cov, given.form(**theta) if usable else None, links,
+        given, params, free, cov, usable,
         converged=not failed, cov_ok=all(f.cov_ok for f in fits), warnings=(*failed, *said),
         at_boundary=tuple(f"{name}_{j}" for j, f in enumerate(fits) for name in f.at_boundary),
         iterations=max(f.iterations for f in fits),
@@ -389,8 +347,7 @@ def spread(values: Mapping[str, Any], width: int, what: str) -> list[dict[str, f
 
 
 def _record(
-    given: Given, params: dict[str, float], free: tuple[str, ...], cov: Array, fitted: Family | None, links: Any,
-    **rest: Any,
-) -> RowsFit:  # fmt: skip
-    links = dict.fromkeys(params, links) if isinstance(links, str) else links
-    return RowsFit(given.form, params, free, cov, math.nan, 0, 0.0, fitted=fitted, links=links, **rest)
+    given: Given, params: dict[str, float], free: tuple[str, ...], cov: Array, usable: bool = True, **rest: Any
+) -> RowsFit:
+    fitted = assembled(given.form, params) if usable else None
+    return RowsFit(given.form, params, free, cov, math.nan, 0, 0.0, fitted=fitted, **rest)

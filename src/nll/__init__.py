@@ -90,6 +90,9 @@ if TYPE_CHECKING:
     from nll.tasks.running import Tally as Tally
     from nll.tasks.score import rows as rows
     from nll.tasks.score import score as score
+    from nll.tasks.tokens.compare import compare_tokens as compare_tokens
+    from nll.tasks.tokens.tokens import tokens as tokens
+    from nll.tasks.tokens.windows import windows as windows
 
 # Loaded when first used, so that `import nll` costs nothing and each user pays for what they call.
 _PLACES = {
@@ -133,6 +136,9 @@ _PLACES = {
     "score": "nll.tasks.score",
     "truncated": "nll.tasks.observed",
     "Tally": "nll.tasks.running",
+    "tokens": "nll.tasks.tokens.tokens",
+    "compare_tokens": "nll.tasks.tokens.compare",
+    "windows": "nll.tasks.tokens.windows",
     "Check": "nll.results.check",
     "TableCheck": "nll.results.check",
     "Score": "nll.results.score",

@@ -1,0 +1,1 @@
+"""Logs of language models: their NLL, and comparisons of models by it."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 
 from nll.errors import DataError, UsageError, listing
 from nll.families.constraints import Constraint
-from nll.families.family import REGISTRY, Family
+from nll.families.family import REGISTRY, Family, short
 from nll.families.parts import Layout, LazyOnInstance, Parts, joined, laid_out
 from nll.families.tracing import Lazy
 from nll.families.values import OnInstance
@@ -253,14 +253,6 @@ def part_of(given: Any, name: str) -> type[Family] | Family:
     if isinstance(given, Family) or (isinstance(given, type) and issubclass(given, Family) and given is not Family):
         return given
     raise UsageError(f"{name} is made of a family such as nll.Poisson, or a distribution of it; got {str(given)[:60]}")
-
-
-def short(value: Any) -> str:
-    """Return the text of a parameter."""
-    if isinstance(value, (str, int, float, list, tuple)) and len(repr(value)) < 80:
-        return repr(value)
-    shape = getattr(value, "shape", None)
-    return f"<{type(value).__name__} {tuple(shape)}>" if shape is not None else f"<{type(value).__name__}>"
 
 
 def _pickled(form: type[Combined]) -> Any:

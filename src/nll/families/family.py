@@ -214,16 +214,17 @@ class Family:
 
     def _repr_html_(self) -> str:
         """Return a table of the parameters, for notebooks."""
-        rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(_short(v))}</td></tr>" for k, v in self.theta.items())
+        rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(short(v))}</td></tr>" for k, v in self.theta.items())
         return f"<table><caption>{escape(self.family.__name__)}</caption><tbody>{rows}</tbody></table>"
 
     def __repr__(self) -> str:
-        return f"{self.family.__name__}({', '.join(f'{k}={_short(v)}' for k, v in self.theta.items())})"
+        return f"{self.family.__name__}({', '.join(f'{k}={short(v)}' for k, v in self.theta.items())})"
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Return the text of a parameter: its value, or what it is where that is long."""
     value = value.item() if np.ndim(value) == 0 and isinstance(value, (np.generic, np.ndarray)) else value
-    if isinstance(value, (str, int, float, list)) and len(repr(value)) < 80:
+    if isinstance(value, (str, int, float, list, tuple)) and len(repr(value)) < 80:
         return repr(value)
     shape = getattr(value, "shape", None)
     if shape is None:

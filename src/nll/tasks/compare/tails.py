@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from nll.families.gamma import Gamma
 from nll.families.studentt import StudentT
 from nll.numerics.formula import quiet
 from nll.numerics.normal_tails import log_ndtr
+from nll.results.scale import normal_quantile
 
 LOG_2 = math.log(2.0)
 
@@ -58,13 +58,6 @@ def two_sided_sign(wins: int, losses: int) -> float:
     return math.exp(min(0.0, formula_at(Binomial.log_cdf, fewer, n, 0.5) + LOG_2))
 
 
-def normal_quantile(level: float) -> float:
-    """Return the z with P(|Z| <= z) = level."""
-    if not 0.0 < level < 1.0:
-        raise UsageError(f"a confidence level is between 0 and 1; got {level!r}")
-    return NormalDist().inv_cdf(0.5 + level / 2.0)
-
-
 @cache
 def t_quantile(level: float, df: float) -> float:
     """Return the t with P(|T| <= t) = level of Student's T.
@@ -72,6 +65,8 @@ def t_quantile(level: float, df: float) -> float:
     Newton's steps in log t, in which the log of the tail is nearly straight far out: halving the doubles, as quantiles
     of any level need, takes 64 tails, a sixth of a second as plain Python.
     """
+    if not 0.0 < level < 1.0:
+        raise UsageError(f"a confidence level is between 0 and 1; got {level!r}")
     if df > 1e6:  # closer to the normal than 1e-6
         return normal_quantile(level)
     z, upper = normal_quantile(level), 0.5 - 0.5 * level

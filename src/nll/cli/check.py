@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from nll.cli.observations import no_progress
 from nll.errors import UsageError
 
 EPILOG = """\b
@@ -31,7 +32,7 @@ Examples:
 @click.option("--tolerance", type=float, default=1e-6, show_default=True, help="How far an integral may be from 1.")
 @click.option("--threads", type=int, metavar="N", help="All CPUs by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option("--no-progress", is_flag=True, help="Show no progress; it is shown only in a terminal, after a second.")
+@no_progress
 @click.pass_context
 def check(ctx: click.Context, **options: Any) -> None:
     """Check that the density of a distribution integrates to 1, or the parameters in FILES.

@@ -8,7 +8,17 @@ from typing import Any
 
 import click
 
-from nll.cli.observations import columns, files_of, model, own_families
+from nll.cli.observations import (
+    cluster,
+    columns,
+    files_of,
+    level,
+    model,
+    no_progress,
+    one_output,
+    own_families,
+    threads,
+)
 from nll.errors import UsageError
 
 NAMED = re.compile(r"\s*([^\s()\[\]=,'\"`][^()\[\]=,'\"`]*?)\s*=(.*)", re.DOTALL)
@@ -37,7 +47,7 @@ Examples:
 )
 @click.option("--family", multiple=True, metavar="TEXT", help="A family of your own for -d, as in `nll score`.")
 @click.option("--by", multiple=True, metavar="COLUMNS", help="Compare by group: a column, or several with commas.")
-@click.option("--cluster", metavar="COLUMN", help="Rows of one value depend on each other, for standard errors.")
+@cluster
 @click.option("--sample-weight", metavar="COLUMN", help="Weights of the rows, at least 0.")
 @click.option("--reference", metavar="NAME", help="Compare with this model, and not with the best.")
 @click.option(
@@ -45,7 +55,7 @@ Examples:
     is_flag=True,
     help="Add the model without information, one distribution fitted to all rows: each model has its skill then.",
 )
-@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
+@level
 @click.option("--where", metavar="SQL", help="Compare only on rows that meet this condition.")
 @click.option(
     "--missing",
@@ -55,18 +65,17 @@ Examples:
     help="A row that any model lacks is an error, or is dropped and counted.",
 )
 @click.option("--clip", type=float, metavar="P", help="Raise probabilities to P, of all models, and count such rows.")
-@click.option("--threads", type=int, metavar="N", help="All CPUs by default; the numbers are the same for any.")
+@threads
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line a model (and group).")
-@click.option("--no-progress", is_flag=True, help="Show no progress; it is shown only in a terminal, after a second.")
+@no_progress
 def compare(**options: Any) -> None:
     """Rank models by their negative log-likelihood on the same rows of FILES, with paired standard errors.
 
     Each model is compared with the best one, or with --reference: a positive difference is worse. All must give
     densities, or all probabilities.
     """
-    if options["as_json"] and options["as_csv"]:
-        raise UsageError("--json and --csv exclude each other: both are printed")
+    one_output(options)
     models = named_models(options)
     from nll.tasks.compare.compare import compare as compared
 

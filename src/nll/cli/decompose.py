@@ -7,7 +7,18 @@ from typing import Any
 
 import click
 
-from nll.cli.observations import columns, files_of, model, own_families
+from nll.cli.observations import (
+    cluster,
+    columns,
+    files_of,
+    level,
+    missing,
+    model,
+    no_progress,
+    one_output,
+    own_families,
+    threads,
+)
 from nll.errors import UsageError
 
 EPILOG = """\b
@@ -26,10 +37,10 @@ Examples:
 @click.option("-m", "--model", "model_file", metavar="FILE", help="Instead of -d: a model that `nll fit -o` wrote.")
 @click.option("--family", multiple=True, metavar="TEXT", help="A family of your own for -d, as in `nll score`.")
 @click.option("--by", multiple=True, metavar="COLUMNS", help="By group: a column, or several with commas.")
-@click.option("--cluster", metavar="COLUMN", help="Rows of one value depend on each other, for standard errors.")
+@cluster
 @click.option("--sample-weight", metavar="COLUMN", help="Weights of the rows, at least 0.")
 @click.option("--labels", metavar="A,B,…", help="The values of -y in the order of the classes, where they are text.")
-@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
+@level
 @click.option("--replicates", type=int, default=0, metavar="N", help="Standard errors by N bootstrap replicates.")
 @click.option("--folds", type=int, default=0, metavar="N", help="Also give the gains of recalibration held out.")
 @click.option(
@@ -37,25 +48,18 @@ Examples:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is drawn.")
 @click.option("--where", metavar="SQL", help="Only rows that meet this condition.")
-@click.option(
-    "--missing",
-    type=click.Choice(["error", "drop"]),
-    default="error",
-    show_default=True,
-    help="A row with an empty cell is an error, or is dropped and counted.",
-)
-@click.option("--threads", type=int, metavar="N", help="All CPUs by default; the numbers are the same for any.")
+@missing
+@threads
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, the reliability diagram included.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the parts as CSV.")
-@click.option("--no-progress", is_flag=True, help="Show no progress; it is shown only in a terminal, after a second.")
+@no_progress
 def decompose(**options: Any) -> None:
     """Say why the log score of FILES is what it is: miscalibration - discrimination + uncertainty.
 
     For Bernoulli and Categorical by isotonic recalibration; for densities and counts by the probability integral
     transform.
     """
-    if options["as_json"] and options["as_csv"]:
-        raise UsageError("--json and --csv exclude each other: both are printed")
+    one_output(options)
     if (options["distribution"] is None) == (options["model_file"] is None):
         raise UsageError("which model: -d 'Bernoulli(probs=p)', or -m FILE of a saved fit; one of them")
     if options["model_file"] is not None:

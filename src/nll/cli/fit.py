@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nll.cli.observations import assignments, columns, files_of, observations, own_families, partly_seen
+from nll.cli.observations import (
+    assignments,
+    cluster,
+    columns,
+    files_of,
+    level,
+    missing,
+    observations,
+    one_output,
+    own_families,
+    partly_seen,
+)
 from nll.cli.terminal import say
 from nll.errors import DataError, UsageError
 
@@ -60,21 +71,15 @@ Examples:
 @click.option("--by", multiple=True, metavar="COLUMNS", help="Fit each group: a column, or several with commas.")
 @click.option("--sample-weight", metavar="COLUMN", help="Weights of the rows, at least 0; 2 is a row that came twice.")
 @click.option("--where", metavar="SQL", help="Fit only rows that meet this condition.")
-@click.option(
-    "--missing",
-    type=click.Choice(["error", "drop"]),
-    default="error",
-    show_default=True,
-    help="A row with an empty cell is an error, or is dropped and counted.",
-)
+@missing
 @click.option(
     "--cov",
     type=click.Choice(["observed", "expected", "robust", "cluster"]),
     default=None,
     help="What standard errors are made from; observed information unless --cluster is given.",
 )
-@click.option("--cluster", metavar="COLUMN", help="Rows of one value depend on each other, for standard errors.")
-@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
+@cluster
+@level
 @click.option("--threads", type=int, metavar="N", help="All CPUs by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV: a line a parameter, a group or a family.")
@@ -109,8 +114,7 @@ def check_options(options: dict[str, Any]) -> None:
         if options["family"]:
             raise UsageError("--family defines a family of your own; -f names the one to fit")
         raise UsageError("which family is fitted: -f Gamma, or --best to rank those that may hold such values")
-    if options["as_json"] and options["as_csv"]:
-        raise UsageError("--json and --csv exclude each other: both are printed")
+    one_output(options)
     if not 0.0 < options["level"] < 1.0:
         raise UsageError(f"--level is between 0 and 1, such as 0.95; got {options['level']:g}")
     if options["cluster"] and options["cov"] not in (None, "cluster"):

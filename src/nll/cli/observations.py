@@ -28,6 +28,32 @@ PARTLY_SEEN = (
 )
 
 
+# Options that several subcommands share word for word.
+cluster = click.option(
+    "--cluster", metavar="COLUMN", help="Rows of one value depend on each other, for standard errors."
+)
+level = click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
+threads = click.option(
+    "--threads", type=int, metavar="N", help="All CPUs by default; the numbers are the same for any."
+)
+no_progress = click.option(
+    "--no-progress", is_flag=True, help="Show no progress; it is shown only in a terminal, after a second."
+)
+missing = click.option(
+    "--missing",
+    type=click.Choice(["error", "drop"]),
+    default="error",
+    show_default=True,
+    help="A row with an empty cell is an error, or is dropped and counted.",
+)
+
+
+def one_output(options: dict[str, Any]) -> None:
+    """Refuse two documents on one output."""
+    if options["as_json"] and options["as_csv"]:
+        raise UsageError("--json and --csv exclude each other: both are printed")
+
+
 def partly_seen(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of censored, interval and truncated observations to a command."""
     for option in reversed(PARTLY_SEEN):

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nll.cli.observations import columns, files_of, model, observations, own_families, partly_seen
+from nll.cli.observations import (
+    cluster,
+    columns,
+    files_of,
+    missing,
+    model,
+    no_progress,
+    observations,
+    one_output,
+    own_families,
+    partly_seen,
+    threads,
+)
 from nll.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,35 +54,28 @@ Examples:
 @partly_seen
 @click.option("--by", multiple=True, metavar="COLUMNS", help="Score by group: a column, or several with commas.")
 @click.option("--sample-weight", metavar="COLUMN", help="Weights of the rows, at least 0.")
-@click.option("--cluster", metavar="COLUMN", help="Rows of one value depend on each other, for standard errors.")
+@cluster
 @click.option("--where", metavar="SQL", help="Score only rows that meet this condition: \"country = 'DE' AND p > 0\".")
-@click.option(
-    "--missing",
-    type=click.Choice(["error", "drop"]),
-    default="error",
-    show_default=True,
-    help="A row with an empty cell is an error, or is dropped and counted.",
-)
+@missing
 @click.option("--clip", type=float, metavar="P", help="Raise probabilities to P, such as 1e-15, and count such rows.")
 @click.option("--labels", metavar="A,B,...", help="The values of y in the order of the classes, if not 0, 1, ...")
 @click.option("--label-smoothing", type=float, default=0.0, metavar="E", help="Mix targets with the uniform one.")
 @click.option(
     "--units", type=click.Choice(["nats", "bits", "bans"]), default="nats", show_default=True, help="Of all losses."
 )
-@click.option("--threads", type=int, metavar="N", help="All CPUs by default; the numbers are the same for any.")
+@threads
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line a group.")
 @click.option("--parquet", metavar="OUT", help="Write the scores, one row a group, into a Parquet file too.")
 @click.option("--rows", metavar="OUT", help="Write the loss of every row (columns row, loss) into .parquet or .csv.")
-@click.option("--no-progress", is_flag=True, help="Show no progress; it is shown only in a terminal, after a second.")
+@no_progress
 def score(**options: Any) -> None:
     """Print the exact negative log-likelihood of FILES under a distribution, with its standard error.
 
     FILES are Parquet, CSV, JSON lines or Arrow files, patterns or folders. They are read in a stream, so
     they may be larger than memory.
     """
-    if options["as_json"] and options["as_csv"]:
-        raise UsageError("--json and --csv exclude each other: both are printed")
+    one_output(options)
     options["observed"] = observations(options)
     dist = _distribution(options)
     source = _source(options)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from nll.cli.observations import columns
+from nll.cli.observations import columns, level, one_output
 from nll.errors import UsageError
 
 NAMED = re.compile(r"([A-Za-z0-9_.-]+)=(.+)")
@@ -103,7 +103,7 @@ def tokens(**options: Any) -> None:
 @click.argument("models", nargs=-1, required=True, metavar="[NAME=]FILES...")
 @click.option("--unit", type=click.Choice(UNIT_NAMES), default="bits-per-byte", show_default=True, help="Of the means.")
 @click.option("--reference", metavar="NAME", help="Compare with this model, and not with the best.")
-@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
+@level
 @click.option("--pair", type=click.Choice(["id", "text"]), help="How documents are paired; by default either way.")
 @click.option(
     "--allow", multiple=True, type=click.Choice(["span", "context", "stride"]), help="What may differ after all."
@@ -132,8 +132,7 @@ def compare_tokens(**options: Any) -> None:
 
 
 def _chosen(options: dict[str, Any]) -> dict[str, Any]:
-    if options["as_json"] and options["as_csv"]:
-        raise UsageError("--json and --csv exclude each other: both are printed")
+    one_output(options)
     names = ("span", "cluster", "format", "texts", "sentinel", "missing", "bad_lines")
     return {name: options[name] for name in names}
 

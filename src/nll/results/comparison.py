@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from nll.errors import unknown
 from nll.results.score import Score, jsonable
-from nll.results.show import MOST_GROUPS, _html, _rich, as_text, number
+from nll.results.show import MOST_GROUPS, Tabled, number
 
 if TYPE_CHECKING:
     import polars as pl
-    from rich.console import RenderableType
 
 FEW = 30  # rows, or clusters, below which an interval leans on normal differences
 COLUMNS = ("model", "n", "nll", "mean", "difference", "stderr", "interval", "p", "p (Holm)", "wins")
@@ -83,7 +82,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Comparison(Mapping[str, Standing]):
+class Comparison(Tabled, Mapping[str, Standing]):
     """Models ranked by their mean loss on the same rows: a mapping from a name to its Standing, best first.
 
     Attributes
@@ -162,20 +161,6 @@ class Comparison(Mapping[str, Standing]):
         against = f"the reference {self.base!r}" if self.chosen else f"the best, {self.base!r}"
         return f"Nats a row, and differences to {against}", _header(self), _rows(self), self.notes
 
-    def rich_table(self) -> RenderableType:
-        """Return the comparison as a rich table."""
-        from rich.console import Group
-        from rich.text import Text
-
-        caption, header, rows, notes = self.table()
-        return Group(Text(caption), _rich("", header, rows, notes, 1))
-
-    def __repr__(self) -> str:
-        return as_text(self.rich_table())
-
-    def _repr_html_(self) -> str:
-        return _html(*self.table())
-
 
 def _header(comparison: Comparison) -> list[str]:
     more = ("skill", "its error") if comparison.baseline else ()
@@ -243,7 +228,7 @@ def _notes_of_all(c: Comparison) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Comparisons(Mapping[Any, Comparison]):
+class Comparisons(Tabled, Mapping[Any, Comparison]):
     """Comparisons by group: a mapping from the key of a group to its Comparison, and that of all rows.
 
     Attributes
@@ -297,16 +282,5 @@ class Comparisons(Mapping[Any, Comparison]):
         body += [["all", *[""] * (len(self.by) - 1), *row] for row in total]
         return caption, [*self.by, *header], body, notes
 
-    def rich_table(self) -> RenderableType:
-        """Return the comparisons as a rich table."""
-        from rich.console import Group
-        from rich.text import Text
-
-        caption, header, rows, notes = self.table()
-        return Group(Text(caption), _rich("", header, rows, notes, 1 + len(self.by)))
-
-    def __repr__(self) -> str:
-        return as_text(self.rich_table())
-
-    def _repr_html_(self) -> str:
-        return _html(*self.table())
+    def _names(self) -> int:
+        return 1 + len(self.by)

@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nll.results.decomposition import shown
 from nll.results.score import jsonable
-from nll.results.show import _html, as_text, number
+from nll.results.show import Tabled, number
 
 if TYPE_CHECKING:
     import polars as pl
-    from rich.console import RenderableType
 
 GROUPS_SHOWN = 8  # of a column
 ROWS_SHOWN = 5  # at each end
@@ -61,7 +59,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Contributions:
+class Contributions(Tabled):
     """Where the difference of two models comes from: loss of `b` less loss of `a`, so that positive favours `a`.
 
     Attributes
@@ -135,15 +133,8 @@ class Contributions:
             body.append([r.where, f"y = {r.y}", "1", number(r.difference), share, "", ""])
         return caption, ["where", "value", "n", "sum", "of all", "mean", "±"], body, self.notes
 
-    def rich_table(self) -> RenderableType:
-        """Return groups and rows as a rich table."""
-        return shown(self.table(), 2)
-
-    def __repr__(self) -> str:
-        return as_text(self.rich_table())
-
-    def _repr_html_(self) -> str:
-        return _html(*self.table())
+    def _names(self) -> int:
+        return 2
 
 
 def _notes(c: Contributions) -> Iterator[str]:

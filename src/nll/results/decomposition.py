@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nll.results.score import Score, jsonable
-from nll.results.show import MOST_GROUPS, _html, _rich, as_text, number
+from nll.results.show import MOST_GROUPS, Tabled, number
 
 if TYPE_CHECKING:
     import polars as pl
-    from rich.console import RenderableType
 
 COLUMNS = ("part", "mean", "stderr", "interval", "of uncertainty")
 
@@ -57,7 +56,7 @@ class Recalibration:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Decomposition:
+class Decomposition(Tabled):
     """The log score of forecasts of an event, in parts: score = miscalibration - discrimination + uncertainty.
 
     Attributes
@@ -161,25 +160,6 @@ class Decomposition:
         """Return caption, header, rows and notes of what is shown."""
         return f"Log score, nats a row, of {self.n:,} rows{_named(self)}", list(COLUMNS), _rows(self), self.notes
 
-    def rich_table(self) -> RenderableType:
-        """Return the parts as a rich table."""
-        return shown(self.table())
-
-    def __repr__(self) -> str:
-        return as_text(self.rich_table())
-
-    def _repr_html_(self) -> str:
-        return _html(*self.table())
-
-
-def shown(table: tuple[str, list[str], list[list[str]], list[str]], left: int = 1) -> RenderableType:
-    """Return caption, header, rows and notes as a rich table."""
-    from rich.console import Group
-    from rich.text import Text
-
-    caption, header, rows, notes = table
-    return Group(Text(caption), _rich("", header, rows, notes, left))
-
 
 def _named(d: Decomposition) -> str:
     return f": {d.event}" if d.event else f": {d.score.distribution}" if d.score.distribution else ""
@@ -228,7 +208,7 @@ def _notes(d: Decomposition) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Decompositions(Mapping[Any, Decomposition]):
+class Decompositions(Tabled, Mapping[Any, Decomposition]):
     """Decompositions by group or by class: a mapping from a key to its Decomposition.
 
     Attributes
@@ -290,15 +270,8 @@ class Decompositions(Mapping[Any, Decomposition]):
         caption = f"Log score, nats a row, of {self.score.n:,} rows: {number(self.score.mean)}"
         return f"{caption} ({self.score.distribution})" if self.score.distribution else caption, header, body, notes
 
-    def rich_table(self) -> RenderableType:
-        """Return the decompositions as a rich table."""
-        return shown(self.table(), len(self.by))
-
-    def __repr__(self) -> str:
-        return as_text(self.rich_table())
-
-    def _repr_html_(self) -> str:
-        return _html(*self.table())
+    def _names(self) -> int:
+        return len(self.by)
 
 
 def _line(d: Decomposition) -> list[str]:

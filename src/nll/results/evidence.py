@@ -6,22 +6,19 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nll.results.score import jsonable
-from nll.results.show import _html, _rich, as_text, number
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from nll.results.show import Tabled, number
 
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+@dataclass(frozen=True, slots=True, repr=False)
+class Record(Tabled):
     """What records share: a caption, numbers with names, notes."""
 
     caption: ClassVar[str] = ""
@@ -47,21 +44,6 @@ class Record:
         """Return caption, header, rows and notes of what is shown."""
         rows = [[f.name.replace("_", " "), shown(getattr(self, f.name))] for f in fields(self) if f.repr]
         return self.caption, ["", "value"], rows, self.notes
-
-    def rich_table(self) -> RenderableType:
-        """Return the record as a rich table."""
-        from rich.console import Group
-        from rich.text import Text
-
-        caption, header, rows, notes = self.table()
-        # A caption above the table, for one of the table's own would be broken to its width.
-        return Group(Text(caption), _rich("", header, rows, notes, 1))
-
-    def __repr__(self) -> str:
-        return as_text(self.rich_table())
-
-    def _repr_html_(self) -> str:
-        return _html(*self.table())
 
 
 def _plain(value: Any) -> Any:

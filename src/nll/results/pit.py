@@ -8,19 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nll.results.decomposition import shown
 from nll.results.score import Score, jsonable
-from nll.results.show import _html, as_text, number
+from nll.results.show import Tabled, number
 
 if TYPE_CHECKING:
     import polars as pl
-    from rich.console import RenderableType
 
 TESTS = ("ks", "mean", "variance", "normality")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Pit:
+class Pit(Tabled):
     """The probability integral transform of rows: u = P(Y <= y), uniform on (0, 1) if the model is right.
 
     Attributes
@@ -100,16 +98,6 @@ class Pit:
             f"Calibration of {self.score.distribution}: {kind} of {self.n:,} rows; {number(self.score.mean)} nats a row"
         )
         return caption, ["", "found", "if right", "p"], rows, self.notes
-
-    def rich_table(self) -> RenderableType:
-        """Return the tests as a rich table."""
-        return shown(self.table())
-
-    def __repr__(self) -> str:
-        return as_text(self.rich_table())
-
-    def _repr_html_(self) -> str:
-        return _html(*self.table())
 
 
 def _notes(p: Pit) -> Iterator[str]:

@@ -94,6 +94,35 @@ def as_text(table: RenderableType) -> str:
     return text.getvalue().rstrip()
 
 
+class Tabled:
+    """A record that prints as one table, in a terminal and in a notebook; a subclass says what the table holds."""
+
+    __slots__ = ()
+
+    def table(self) -> tuple[str, list[str], list[list[str]], list[str]]:
+        """Return caption, header, rows and notes of what is shown."""
+        raise NotImplementedError
+
+    def _names(self) -> int:
+        """Return how many columns, from the left, hold text."""
+        return 1
+
+    def rich_table(self) -> RenderableType:
+        """Return the record as a rich table."""
+        from rich.console import Group
+        from rich.text import Text
+
+        caption, header, rows, notes = self.table()
+        # A caption above the table, for one of the table's own would be broken to its width.
+        return Group(Text(caption), _rich("", header, rows, notes, self._names()))
+
+    def __repr__(self) -> str:
+        return as_text(self.rich_table())
+
+    def _repr_html_(self) -> str:
+        return _html(*self.table())
+
+
 def score_text(score: Score) -> str:
     """Return a score as text."""
     return as_text(score_table(score))

@@ -8,13 +8,16 @@ STAMP := $(VENV)/.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: demo test lint format docs bench coverage truth lock clean
+.PHONY: demo test spark lint format docs bench coverage truth lock clean
 
 demo: $(STAMP)
 	$(BIN)/nll demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# Spark for the tests of its engine, which are skipped where it is not.
+spark: $(VENV)/.spark
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -42,8 +45,10 @@ truth: $(STAMP)
 	$(BIN)/python -m benchmarks.fit_truth
 
 # Hashes of every platform's files, and no host: pip finds the files at the index that it is set up for.
+# Spark, which is as large as all the rest, has a file of its own.
 lock: $(STAMP)
-	$(LOCK) --generate-hashes --all-extras --group dev -o requirements/dev.txt pyproject.toml
+	$(LOCK) --generate-hashes --extra all --group dev -o requirements/dev.txt pyproject.toml
+	$(LOCK) --generate-hashes --extra spark -c requirements/dev.txt -o requirements/spark.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -54,6 +59,10 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.spark: requirements/spark.txt $(STAMP)
+	$(PIP) install --require-hashes -r requirements/spark.txt
 	touch $@
 
 $(VENV)/.bench: requirements/bench.txt requirements/bench-alone.txt $(STAMP)

@@ -40,6 +40,12 @@ class FitError(NllError, RuntimeError):
         self.fit = fit
 
 
+class EngineError(NllError, RuntimeError):
+    """A cluster did not do the work: its workers died, or cannot run nll. The data may well be right."""
+
+    exit_code = 1
+
+
 class MissingExtraError(NllError, ImportError):
     """An optional dependency is not installed.
 

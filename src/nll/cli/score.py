@@ -66,7 +66,16 @@ Examples:
 @threads
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line a group.")
-@click.option("--parquet", metavar="OUT", help="Write the scores, one row a group, into a Parquet file too.")
+@click.option(
+    "--parquet",
+    metavar="OUT",
+    help="Write the scores, one row a group, into a Parquet file too: also for millions of groups.",
+)
+@click.option(
+    "--checkpoint",
+    metavar="FILE",
+    help="Note finished parts in FILE (JSON): the same command, after any interruption, goes on from there.",
+)
 @click.option("--rows", metavar="OUT", help="Write the loss of every row (columns row, loss) into .parquet or .csv.")
 @no_progress
 def score(**options: Any) -> None:
@@ -85,10 +94,11 @@ def score(**options: Any) -> None:
         if options["y"] is None:
             raise UsageError("--labels are those of -y, and intervals have none")
         chosen["labels"] = labels(options["labels"], source, options["y"])
-    result = _scored(dist, source, options, chosen)
+    many = options["parquet"] and options["by"] and not options["checkpoint"]  # a checkpoint holds all groups anyway
+    result = _written(dist, source, options, chosen) if many else _scored(dist, source, options, chosen)
     if options["rows"]:
         _write_rows(dist, source, options, chosen)
-    if options["parquet"]:
+    if options["parquet"] and not many:
         from nll.cli.output import write_frame
 
         write_frame(result.to_polars(), options["parquet"])
@@ -114,12 +124,12 @@ def _source(options: dict[str, Any]) -> Source:
     """Open the files, and check what is to be written, before any work is done."""
     from nll.sources import open_source
 
-    if options["rows"] or options["parquet"]:
+    if options["rows"] or options["parquet"] or options["checkpoint"]:
         from nll.cli.output import TABLES, check_output
         from nll.sources.paths import expand
 
         read = expand(options["files"])
-        for option, suffixes in (("rows", TABLES), ("parquet", TABLES[:1])):
+        for option, suffixes in (("rows", TABLES), ("parquet", TABLES[:1]), ("checkpoint", (".json",))):
             if options[option]:
                 check_output(f"--{option}", options[option], suffixes, read)
     return open_source(files_of(options), where=options["where"])
@@ -150,8 +160,28 @@ def _scored(dist: Any, source: Source, options: dict[str, Any], chosen: dict[str
         units=options["units"],
         threads=options["threads"],
         progress=not options["no_progress"],
+        checkpoint=options["checkpoint"],
         **chosen,
     )
+
+
+def _written(dist: Any, source: Source, options: dict[str, Any], chosen: dict[str, Any]) -> Any:
+    """Write the scores of groups into a table; return them, or only where they are if they are many."""
+    from nll.tasks.groups import write_groups
+
+    arguments = {
+        "y": options["observed"],
+        "dist": dist,
+        "sample_weight": options["sample_weight"],
+        "by": columns(options["by"]),
+        "cluster": options["cluster"],
+        "class_weight": None,
+        **chosen,
+    }
+    where, scores = write_groups(
+        source, arguments, options["parquet"], options["units"], options["threads"], not options["no_progress"]
+    )
+    return where if scores is None else scores
 
 
 def _write_rows(dist: Any, source: Source, options: dict[str, Any], chosen: dict[str, Any]) -> None:
@@ -167,13 +197,24 @@ def _write_rows(dist: Any, source: Source, options: dict[str, Any], chosen: dict
 
 def _show(result: Any, options: dict[str, Any]) -> None:
     """Print the result; what stdout cannot say goes to stderr."""
+    from nll.results.group_scores import GroupScores
+
     if not options["as_json"] and not options["as_csv"]:
         from nll.cli.terminal import show
-        from nll.results.score import Score
+        from nll.results.score import Scores
         from nll.results.show import score_table, scores_table
 
-        show(score_table(result) if isinstance(result, Score) else scores_table(result), numbers=True)
+        total = getattr(result, "total", result)
+        show(scores_table(result) if isinstance(result, Scores) else score_table(total), numbers=True)
+        if isinstance(result, GroupScores):
+            click.echo(f"{len(result):,} groups are in {result.path}", err=True)
         return
-    sys.stdout.write(result.to_json() + "\n" if options["as_json"] else result.to_polars().write_csv())
+    if options["as_json"]:
+        sys.stdout.write(result.to_json() + "\n")
+    elif isinstance(result, GroupScores):
+        for number, frame in enumerate(result.scan().collect_batches()):
+            sys.stdout.write(frame.write_csv(include_header=number == 0))
+    else:
+        sys.stdout.write(result.to_polars().write_csv())
     for note in getattr(result, "total", result).notes:
         click.echo(f"note: {note}", err=True)

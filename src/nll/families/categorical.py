@@ -12,11 +12,14 @@ from nll.families.family import Family
 from nll.families.information import times
 from nll.numerics.elementary import exp, log
 from nll.numerics.formula import formula
+from nll.numerics.shaped import shape_row, shaped_row
+from nll.numerics.single import BFLOAT16, number, widened
 from nll.numerics.softmax import WIDE, lanes_sum, narrow_rows, precise_normaliser, wide_rows
 
 INF, NAN = np.inf, np.nan
 # How far the sum of a row of probabilities may be from 1: rounding to this type, and some arithmetic in it.
-TOLERANCE = {"float64": 1e-6, "float32": 1e-4, "float16": 1e-2}
+TOLERANCE = {"float64": 1e-6, "float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-2}
+SKIPPED = -(2.0**63)  # stands for a class in a row that is not scored: its logits are not read, and its loss is 0
 
 
 class Categorical(Family):
@@ -48,6 +51,8 @@ class Categorical(Family):
     observations = Count
     support = Count
     event = 1
+    halves = False  # whether the form reads wide rows of 16-bit numbers as they are
+    skips = False  # whether it can leave out rows whose class is SKIPPED
 
     def fill(y, theta, out):
         probs, tolerance = theta
@@ -66,9 +71,13 @@ class Categorical(Family):
         matrix = np.asarray(theta[0])
         if matrix.ndim != 2 or matrix.shape[1] == 0:
             raise DataError(f"{cls.signature()} needs a matrix (n, classes); got shape {matrix.shape}")
-        tolerance = TOLERANCE.get(matrix.dtype.name, TOLERANCE["float64"])
-        if matrix.dtype not in (np.float32, np.float64):
-            matrix = matrix.astype(np.float32 if matrix.dtype == np.float16 else np.float64)
+        name = "bfloat16" if matrix.dtype == BFLOAT16 else matrix.dtype.name
+        tolerance = TOLERANCE.get(name, TOLERANCE["float64"])
+        if name in ("bfloat16", "float16"):
+            matrix = matrix.view(np.uint16 if name == "bfloat16" else np.int16)  # as kernels tell them apart
+            matrix = matrix if cls.halves and matrix.shape[1] >= WIDE else widened(matrix)
+        elif name not in ("float32", "float64"):
+            matrix = matrix.astype(np.float64)
         matrix = np.ascontiguousarray(matrix).view()
         matrix.flags.writeable = False
         return matrix, tolerance
@@ -76,7 +85,9 @@ class Categorical(Family):
     @classmethod
     def soft_form(cls) -> type[Family]:
         """Return the form that takes one target probability a class."""
-        return {CategoricalLogits: SoftLogits, CategoricalLogProbs: SoftLogProbs}.get(cls, SoftProbs)  # type: ignore[call-overload]
+        if issubclass(cls, CategoricalLogits):
+            return SoftShapedLogits if issubclass(cls, ShapedLogits) else SoftLogits
+        return SoftLogProbs if issubclass(cls, CategoricalLogProbs) else SoftProbs
 
     @classmethod
     def soft_targets(cls, y: Any, theta: tuple[Any, ...], smoothing: float) -> Any:
@@ -93,7 +104,8 @@ class Categorical(Family):
     @classmethod
     def explain(cls, form: type[Family], y: Any, theta: list[Any], names: dict[str, str]) -> tuple[str, str]:
         """Return what one invalid row breaks, and the value it has."""
-        row, tolerance = np.asarray(theta[0], np.float64), theta[1]
+        with np.errstate(invalid="ignore"):  # of a signalling NaN
+            row, tolerance = np.asarray(widened(np.asarray(theta[0])), np.float64), theta[1]
         name = next(iter(form.parameters))
         if np.ndim(y):
             if not ((y >= 0.0).all() and abs(y.sum() - 1.0) <= TOLERANCE["float64"]):
@@ -144,8 +156,11 @@ class CategoricalLogits(Categorical):
 
     logits: ExtendedReal
 
+    halves = True
+    skips = True
+
     def fill(y, theta, out):
-        logits = theta[0]
+        logits, leave = theta
         width = logits.shape[1]
         classes = np.empty(out.size, np.int64)
         for i in range(out.size):
@@ -154,6 +169,14 @@ class CategoricalLogits(Categorical):
             narrow_rows(logits, classes, out)
         else:
             wide_rows(logits, classes, out)
+        if leave < 0.0:
+            for i in range(out.size):
+                out[i] = 0.0 if np.float64(y[i]) == SKIPPED else out[i]
+
+    @classmethod
+    def leaving_out(cls, theta: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return prepared parameters with which rows of the class SKIPPED are left out: a tolerance below 0."""
+        return (theta[0], -1.0, *theta[2:])
 
     def entropy(logits: Any) -> Any:
         log_probs = CategoricalLogits.shared(logits)
@@ -167,6 +190,31 @@ class CategoricalLogits(Categorical):
 
     def sample(rng: np.random.Generator, shape: tuple[int, ...], logits: Any) -> Any:
         return drawn(rng, shape, CategoricalLogits.shared(logits))
+
+
+class ShapedLogits(CategoricalLogits, register=False):
+    """Categorical by logits that are first capped and tempered: w = c tanh(z / c) / T, minus infinity staying so."""
+
+    logits: ExtendedReal
+
+    def fill(y, theta, out):
+        logits, leave, temperature, softcap = theta
+        width = logits.shape[1]
+        shaped, scratch = np.empty(width), np.empty(width)
+        for i in range(out.size):
+            k = class_of(y[i], width)
+            if (leave < 0.0) & (np.float64(y[i]) == SKIPPED):
+                out[i] = 0.0
+            elif k < 0:
+                out[i] = NAN
+            else:
+                held = shape_row(logits[i], temperature, softcap, shaped)
+                out[i] = shaped_row(shaped, k, held & (width >= WIDE), scratch)
+
+    @classmethod
+    def prepare(cls, theta: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the matrix, its tolerance, temperature and cap, infinity for none."""
+        return (*super().prepare(theta[:1]), *map(float, theta[1:]))
 
 
 class CategoricalLogProbs(Categorical):
@@ -244,12 +292,31 @@ class SoftLogits(Categorical, register=False):
         logits = theta[0]
         scratch = np.empty(logits.shape[1])
         for i in range(out.size):
-            row, targets = logits[i], y[i]
-            largest, normaliser = precise_normaliser(row, scratch)
-            for j in range(row.size):
-                scratch[j] = (largest - np.float64(row[j])) * targets[j] if targets[j] != 0.0 else 0.0
-            x = lanes_sum(scratch) + lanes_sum(targets) * normaliser
-            out[i] = x if valid_targets(targets) else NAN
+            out[i] = soft_row(logits[i], y[i], scratch)
+
+
+class SoftShapedLogits(ShapedLogits, register=False):
+    """Cross-entropy of soft targets with capped and tempered logits."""
+
+    logits: ExtendedReal
+    skips = False
+
+    def fill(y, theta, out):
+        logits, _, temperature, softcap = theta
+        shaped, scratch = np.empty(logits.shape[1]), np.empty(logits.shape[1])
+        for i in range(out.size):
+            shape_row(logits[i], temperature, softcap, shaped)
+            out[i] = soft_row(shaped, y[i], scratch)
+
+
+@formula
+def soft_row(row, targets, scratch):
+    """Return the cross-entropy of soft targets with a row of logits."""
+    largest, normaliser = precise_normaliser(row, scratch)
+    for j in range(row.size):
+        scratch[j] = (largest - np.float64(number(row[j]))) * targets[j] if targets[j] != 0.0 else 0.0
+    x = lanes_sum(scratch) + lanes_sum(targets) * normaliser
+    return x if valid_targets(targets) else NAN
 
 
 @formula

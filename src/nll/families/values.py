@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from nll.errors import DataError, UsageError
 from nll.families.inversion import inverted
+from nll.numerics.arrays import doubles
 from nll.numerics.elementary import log, log1p
 from nll.numerics.formula import formula, quiet
 from nll.numerics.tails import log_one_minus_exp
@@ -56,7 +57,7 @@ def plain(values: Array) -> Any:
 
 def mapped(function: Callable[..., Any], *arguments: Any) -> Any:
     """Return the values of a formula at arrays that broadcast against each other."""
-    arrays = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in arguments))
+    arrays = np.broadcast_arrays(*(doubles(a, "an argument") for a in arguments))
     values = _apply[0](function, [np.ascontiguousarray(a).reshape(-1) for a in arrays])
     return plain(values.reshape(arrays[0].shape))
 
@@ -68,7 +69,7 @@ def numbers(dist: Family) -> list[Array]:
         value = dist.theta[name]
         if isinstance(value, str) or (isinstance(value, (list, tuple)) and any(isinstance(v, str) for v in value)):
             raise UsageError(f"{name}={value!r} names a column: values need numbers")
-        array = np.asarray(value, np.float64)
+        array = doubles(value, name)
         wrong = ~_meets(constraint, array)
         if wrong.any():
             first = float(array[wrong].reshape(-1)[0])

@@ -44,11 +44,11 @@ class ExactSums:
         return cls(np.zeros((groups, sums, WORDS), np.int64))
 
     def add_table(self, table: Array, additions: int, at: Array | None = None) -> None:
-        """Add a kernel's table (groups, sums, WORDS) that holds `additions` numbers; row k goes to row at[k]."""
+        """Add a kernel's table (groups, sums, WORDS) that holds `additions` numbers; row k goes to row at[k], or k."""
         if self.additions + additions > ADDITIONS_BEFORE_CARRY:
             self.carry()
         if at is None:
-            self.words += table
+            self.words[: len(table)] += table
         else:
             self.words[at] += table  # no index twice: each key has one
         self.additions += additions
@@ -75,14 +75,17 @@ class ExactSums:
             group, shift_ = divmod(where, PLACES)
             self._add_far(group, sum_index, ((h << 30) + lo) << shift_)
 
-    def merge(self, other: ExactSums, at: Array) -> None:
-        """Add the sums of another table; its row k goes to row at[k]."""
+    def merge(self, other: ExactSums, at: Array | None = None) -> None:
+        """Add the sums of another table; its row k goes to row at[k], or k."""
         if other.additions > 0 and self.additions + other.additions > ADDITIONS_BEFORE_CARRY:
             self.carry()
         # A carried table has words below 2**40, as if each had had one addition.
         self.add_table(other.words, other.additions + 1, at)
-        for (group, index), count in list(other.far.items()):
-            self._add_far(int(at[group]), index, count)
+        if other.far:
+            far, to = self.far, range(len(other.words)) if at is None else at.tolist()
+            for (group, index), count in list(other.far.items()):
+                place = to[group], index
+                far[place] = far.get(place, 0) + count
 
     def _add_far(self, group: int, index: int, count: int) -> None:
         self.far[group, index] = self.far.get((group, index), 0) + count

@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable, Iterator
 from dis import get_instructions
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,8 +53,18 @@ def standalone(function: F, arguments: int | None = None) -> F:
 
 def primitive(function: F) -> F:
     """Mark a function whose compiled version is written in LLVM, under the same name in `intrinsics.py`."""
-    function.__primitive__ = True
+    function.__primitive__ = "intrinsics"
     return function
+
+
+def primitive_in(module: str) -> Callable[[F], F]:
+    """Return what marks a function whose compiled version is in another module of this package."""
+
+    def mark(function: F) -> F:
+        function.__primitive__ = module
+        return function
+
+    return mark
 
 
 def quiet() -> np.errstate:
@@ -69,10 +80,8 @@ def compiled(function: Callable[..., Any]) -> Any:
     """
     from numba import njit
 
-    if getattr(function, "__primitive__", False):
-        from nll.numerics import intrinsics
-
-        return getattr(intrinsics, function.__name__)
+    if hasattr(function, "__primitive__"):
+        return getattr(import_module(f"nll.numerics.{function.__primitive__}"), function.__name__)
     if not hasattr(function, "__standalone__"):
         return njit(**FORMULA_OPTIONS)(linked(function))
     from nll.numerics.intrinsics import external
@@ -168,6 +177,8 @@ def reached(function: Callable[..., Any], names: dict[str, Callable[..., Any]], 
         return
     seen.add(id(function))
     code = function.__code__
+    if getattr(function, "__primitive__", "intrinsics") != "intrinsics":  # of that one, every hash has the text
+        yield (Path(__file__).parent / f"{function.__primitive__}.py").read_bytes()
     yield code.co_code + repr((code.co_names, [c for c in code.co_consts if not hasattr(c, "co_code")])).encode()
     for value in named(function, names):
         if isinstance(value, types.FunctionType):

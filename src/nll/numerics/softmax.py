@@ -1,25 +1,42 @@
 """Rows of class logits: -log softmax of one class.
 
 Narrow rows, and rows whose numbers need all of a double, go through `precise_row`: within 2 ulp of the truth.
-Wide rows of numbers that float32 holds, whatever the type of the array, go through `wide_row`: eight or sixteen
-classes at a time in float32, the sum in fixed point, so the same bits for any vector width. Its error is below
-1e-7 nats where the loss is above CONFIDENT; smaller losses are done again precisely, so no loss is off by more
-than 1e-4 of itself.
+Wide rows of numbers that float32 holds, whatever the type of the array, go through `wide_rows`: sixteen classes at a
+time in float32, their exp added as doubles in an order that is written down, so the same bits for any CPU. Their error
+is below 1e-7 nats where the loss is above CONFIDENT; smaller losses are done again precisely, so no loss is off by
+more than 1e-4 of itself. 16-bit numbers are widened as they are read, and give the bits of their float32.
+
+Numbers from 79 on would overflow float32, and so would a row far below 0 vanish: `shifted_total` subtracts the largest
+of such a row first, in a second pass over it.
 """
 
 import numpy as np
 
 from nll.numerics.bits import U, bits_of
-from nll.numerics.elementary import exp_of_sum, log, log1p
+from nll.numerics.elementary import exp, exp_of_sum, log, log1p
 from nll.numerics.formula import formula
 from nll.numerics.pairs import two_sum
-from nll.numerics.single import F, as_single, bits32_of, exp32, fits_single, float32_of, ordered
+from nll.numerics.single import (
+    ROUND,
+    F,
+    bits32_of,
+    exp32,
+    exp_total,
+    float32_of,
+    number,
+    ordered,
+    singles,
+)
 
 ROWS = 128  # of narrow rows, done together
 WIDE = 64  # classes from which float32 pays
 CONFIDENT = 1e-3  # nats
 INF, NAN = np.inf, np.nan
-I32 = np.int32
+I32, U32 = np.int32, np.uint32
+DIRECT_BITS = U32(
+    (ROUND + F(115.0)).view(np.uint32)
+)  # of what `exp_total` returns: z below 79.3, and exp(z) in float32
+LEAST_TOTAL = 4.2e-18  # exp(-40), beside which exp(-87) a class is nothing
 LOWEST, HIGHEST = I32(-2147483648), I32(2147483647)
 ORDERED_MINUS_INF, ORDERED_INF = I32(-2139095041), I32(2139095040)
 
@@ -76,14 +93,14 @@ def precise_normaliser(z, scratch):
     """Return the largest logit and log sum exp(z - largest), NaN unless there is a largest and it is finite."""
     top, largest, strange = 0, -INF, False
     for j in range(z.size):
-        x = np.float64(z[j])
+        x = np.float64(number(z[j]))
         strange |= x != x
         if x > largest:
             largest, top = x, j
     if strange or not abs(largest) < INF:
         return NAN, NAN
     for j in range(z.size):
-        scratch[j] = exp_difference(np.float64(z[j]), largest)
+        scratch[j] = exp_difference(np.float64(number(z[j])), largest)
     scratch[top] = 0.0  # its exp is the 1 of log1p
     return largest, log1p(halved_sum(scratch, z.size))
 
@@ -92,14 +109,24 @@ def precise_normaliser(z, scratch):
 def precise_row(z, k, scratch):
     """Return -log softmax(z)[k]."""
     largest, normaliser = precise_normaliser(z, scratch)
-    d, d_low = two_sum(largest, -np.float64(z[k]))
+    d, d_low = two_sum(largest, -np.float64(number(z[k])))
     y = d + (normaliser + d_low)
     return y if d < INF else d
 
 
 @formula
-def wide_total(z):
-    """Return sum exp(z - largest) as a count of 2**-40, and the largest of float32 logits; NaN if one is none."""
+def direct_total(z):
+    """Return sum exp(z) and whether it is right: to 8e-8 relative, for numbers below DIRECT that float32 holds.
+
+    No maximum is subtracted, so one pass does; what is far below the sum may be anything, minus infinity too.
+    """
+    total, top, held = exp_total(z)  # pyright: ignore
+    return total, held & (top < DIRECT_BITS) & (total >= LEAST_TOTAL)
+
+
+@formula
+def shifted_total(z):
+    """Return sum exp(z - largest) and the largest of float32 logits, NaN if one is none."""
     top, bottom = LOWEST, HIGHEST
     for j in range(z.size):
         bits = ordered(bits32_of(z[j]))
@@ -110,7 +137,7 @@ def wide_total(z):
     total = U(0)
     for j in range(z.size):
         total += bits_of(np.float64(exp32(F(z[j] - largest))) + FIXED)
-    return np.int64(total - U(z.size) * FIXED_BITS), np.float64(largest) if good else NAN
+    return np.float64(np.int64(total - U(z.size) * FIXED_BITS)) * FIXED_UNIT, np.float64(largest) if good else NAN
 
 
 @formula
@@ -118,14 +145,23 @@ def wide_rows(z, classes, out):
     """Fill out with -log softmax(z[i])[classes[i]] for rows of many classes, each by its values: see above."""
     width = z.shape[1]
     scratch, single = np.empty(width), np.empty(width, np.float32)
-    total, excess = np.ones(out.size), np.full(out.size, NAN)
+    rest, chosen, shift = np.zeros(out.size), np.zeros(out.size), np.full(out.size, NAN)
     for i in range(out.size):
-        if classes[i] >= 0 and fits_single(z[i]):
-            count, largest = wide_total(as_single(z[i], single))
-            total[i] = np.float64(count) * FIXED_UNIT
-            excess[i] = largest - np.float64(z[i, classes[i]])
+        k = classes[i]
+        if k >= 0:
+            x = number(z[i, k])
+            total, good = direct_total(z[i])
+            if good:
+                # The class itself is added again as a double, so that a small loss has no error of its exp.
+                rest[i], chosen[i], shift[i] = total - np.float64(exp32(F(x))), np.float64(x), 0.0
+            else:
+                row, held = singles(z[i], single)  # pyright: ignore
+                if held:
+                    total, largest = shifted_total(row)
+                    rest[i], chosen[i] = total - np.float64(exp32(F(F(x) - F(largest)))), np.float64(x)
+                    shift[i] = largest
     for i in range(out.size):
-        out[i] = log(total[i]) + excess[i]
+        out[i] = log(rest[i] + exp(chosen[i] - shift[i])) + (shift[i] - chosen[i])
     for i in range(out.size):
         if not out[i] >= CONFIDENT:
             out[i] = precise_row(z[i], classes[i], scratch) if classes[i] >= 0 else NAN

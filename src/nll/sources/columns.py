@@ -47,12 +47,9 @@ def numbers(series: pl.Series) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _as_primitive(series: pl.Series) -> pl.Series:
     dtype = series.dtype
-    if dtype == pl.Null or series.null_count() == series.len() > 0:  # without a value the type is a guess
-        return (
-            series
-            if dtype.is_numeric()
-            else pl.Series(series.name, [None], dtype=pl.Float64).new_from_index(0, series.len())
-        )
+    if not dtype.is_numeric() and (dtype == pl.Null or series.null_count() == series.len() > 0):
+        # without a value the type is a guess
+        return pl.Series(series.name, [None], dtype=pl.Float64).new_from_index(0, series.len())
     if isinstance(dtype, pl.Decimal):
         return _decimal_to_double(series, dtype)
     if dtype in WIDE_INTEGERS:

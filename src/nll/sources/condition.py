@@ -10,6 +10,12 @@ import polars as pl
 from nll.errors import UsageError, first_line, unknown
 
 QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
+# Each is a level of a tree that Polars walks by recursion: a thousand overflow its stack, which ends the process.
+OPERATION = re.compile(
+    r"\b(?:and|or|not|xor|is|in|like|ilike|rlike|between|when|case)\b|[-+*/%|&^<>=~]+", re.IGNORECASE
+)
+MOST_OPERATIONS = 250
+SHOWN = 60
 QUERY = re.compile(r"\b(select|from)\b", re.IGNORECASE)
 
 # How Polars prints an operation of one row: [(a) & (b)], col("p").sql_lt([1.0]), ... .not()
@@ -32,6 +38,11 @@ class Condition:
     text: str
 
     @property
+    def given(self) -> str | pl.Expr:
+        """What `condition` makes this one of: its text, unless that is how Polars prints an expression."""
+        return self.expression if self.text == str(self.expression) else self.text
+
+    @property
     def columns(self) -> list[str] | None:
         """The names of the columns it reads; None if they depend on the table (a selector or a pattern)."""
         meta = self.expression.meta
@@ -43,7 +54,7 @@ class Condition:
         """Whether a row alone decides, so that a table may be filtered in parts (`p > AVG(p)` may not)."""
         try:
             return _by_row(self.expression, pl.Schema(schema))
-        except pl.exceptions.PolarsError:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             return False
 
     def check(self, schema: dict[str, pl.DataType], table: str) -> None:
@@ -52,8 +63,9 @@ class Condition:
             if name not in schema:
                 raise UsageError(f"where={self.text!r}: {unknown('column', name, schema, table)}")
         try:
-            kind = pl.LazyFrame(schema=schema).select(self.expression).collect().dtypes
-        except pl.exceptions.PolarsError as error:
+            needed = schema if self.columns is None else {name: schema[name] for name in self.columns}
+            kind = pl.LazyFrame(schema=needed).select(self.expression).collect().dtypes
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, RecursionError) as error:
             raise UsageError(f"where={self.text!r} does not fit {table}: {first_line(error)}") from error
         if not all(dtype in (pl.Boolean, pl.Null) for dtype in kind):
             raise UsageError(f"where={self.text!r} gives {kind[0]}, and a condition (true or false) is needed")
@@ -71,6 +83,12 @@ def condition(where: str | pl.Expr | None) -> Condition | None:
         return Condition(where, str(where))
     if not isinstance(where, str):
         raise UsageError(f"where must be a string or a Polars expression, not {type(where).__name__}")
+    operations = len(OPERATION.findall(QUOTED.sub("''", where)))
+    if operations > MOST_OPERATIONS:
+        raise UsageError(
+            f"where={where[:SHOWN]!r}… has {operations:,} operations; at most {MOST_OPERATIONS} are read: "
+            "compute a column from them, or write name IN (...)"
+        )
     query = QUERY.search(_without_distinct_from(QUOTED.sub("''", where)))
     if query:
         raise UsageError(
@@ -79,7 +97,7 @@ def condition(where: str | pl.Expr | None) -> Condition | None:
         )
     try:
         return Condition(pl.sql_expr(where), where)
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeError) as error:
         raise UsageError(
             f"where={where!r} cannot be read: {first_line(error)}; an example is \"country = 'DE' AND p > 0.5\""
         ) from error

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from nll.errors import DataError, NllError, UsageError, first_line
 from nll.sources import text
-from nll.sources.condition import Condition
-from nll.sources.formats import PARQUET, Format, scan_parquet
+from nll.sources.condition import Condition, condition
+from nll.sources.formats import FORMATS, PARQUET, Format, scan_parquet
 from nll.sources.lazy import LazySource
+from nll.sources.pages import check_pages
 from nll.sources.paths import is_remote
 from nll.sources.source import Source, is_failure
 
 Schema = dict[str, pl.DataType]
+Span = tuple[int, int]
 
 
 class FileSource(LazySource):
@@ -25,21 +28,60 @@ class FileSource(LazySource):
     are a scan each, joined by the names of columns: their types may differ as far as numbers go.
     """
 
-    def __init__(self, paths: list[str], form: Format, description: str, condition: Condition | None = None) -> None:
+    def __init__(
+        self,
+        paths: list[str],
+        form: Format,
+        description: str,
+        condition: Condition | None = None,
+        span: Span | None = None,
+        types: Schema | None = None,
+    ) -> None:
         self._paths = paths
         self._format = form
+        self._span = span
+        self._given = types
         self._types: dict[str, Schema] = {}
+        self._looked: set[str] = set()
         super().__init__(pl.LazyFrame(), description, condition)
 
-    def parts(self) -> list[Source]:
-        """Return a source for each file, or itself if its condition looks at the whole table."""
-        if len(self._paths) == 1 or (self.condition is not None and not self.condition.by_row(self.schema)):
+    def __reduce__(self) -> Any:
+        # A plan of Polars holds its version; workers make their own, of names and numbers.
+        about = self._table, None if self.condition is None else self.condition.given
+        return reopened, (self._paths, self._format.name, *about, self._span, self._given)
+
+    @property
+    def paths(self) -> list[str]:
+        """The files, in the order of reading."""
+        return list(self._paths)
+
+    @property
+    def span(self) -> Span | None:
+        """The rows [first, last) of a file that this is; None for all."""
+        return self._span
+
+    def parts(self, rows: int | None = None) -> list[Source]:
+        """Return a source for each file, or itself if its condition looks at the whole table.
+
+        Parameters
+        ----------
+        rows : cut Parquet files of this machine between row groups, into parts of about so many rows.
+        """
+        if self._span is not None or (self.condition is not None and not self.condition.by_row(self.schema)):
             return [self]
-        return [FileSource([path], self._format, path, self.condition) for path in self._paths]
+        types = self.schema if len(self._paths) > 1 and not self._format.text else None
+        found: list[Source] = []
+        for path in self._paths:
+            spans = [None] if rows is None or self._format is not PARQUET else spans_of(path, rows)
+            found += [FileSource([path], self._format, path, self.condition, span, types) for span in spans]
+        return [self] if len(found) == 1 else found
 
     def _read_schema(self) -> Schema:
         if self._format is PARQUET:
-            self._lazy = scan_parquet(self._paths)
+            self._lazy = scan_parquet(self._paths, self._given)
+            if self._span is not None:
+                first, last = self._span
+                self._lazy = self._lazy.slice(first, last - first)
             return super()._read_schema()
         empty: dict[str, Schema] = {}
         for path in self._paths:
@@ -89,6 +131,7 @@ class FileSource(LazySource):
 
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         if not self._format.text:
+            self._look(self._needed(columns))
             yield from super()._frames(columns)
             return
         rows = 0
@@ -104,6 +147,12 @@ class FileSource(LazySource):
                 # Whole numbers up to the sampled row, fractions after it: go on from here with doubles.
                 if not is_failure(error) or not self._widen(needed):
                     raise
+
+    def _look(self, columns: list[str]) -> None:
+        """Look once at what could end the process when Polars reads it."""
+        if self._format is PARQUET and not self._looked.issuperset(columns):
+            check_pages([path for path in self._paths if not is_remote(path)], columns, self._span)
+            self._looked.update(columns)
 
     def _widen(self, columns: list[str]) -> bool:
         try:
@@ -121,7 +170,7 @@ class FileSource(LazySource):
                     raise
 
     def _locate(self, row: int) -> str:
-        row = self._row_of_table(row)
+        row = self._row_of_table(row) + (self._span[0] if self._span else 0)
         if len(self._paths) == 1:
             return f"row {row} of {self._paths[0]}"
         for path in self._paths:
@@ -183,6 +232,39 @@ class FileSource(LazySource):
             return UsageError(f"{path} cannot be opened: permission denied")
         reason = text.bad_line(path, self._format) if self._format.text and not is_remote(path) else None
         return DataError(_broken_text(path, self._format, reason or first_line(error)))
+
+
+def reopened(
+    paths: list[str], name: str, description: str, where: Any, span: Span | None, types: Schema | None
+) -> FileSource:
+    """Return files as a source once more, where they were sent to."""
+    form = next(form for form in FORMATS if form.name == name)
+    return FileSource(paths, form, description, condition(where), span, types)
+
+
+def spans_of(path: str, rows: int) -> list[Span | None]:
+    """Return the rows [first, last) of parts of a Parquet file, cut between its row groups; [None] for a small one."""
+    if is_remote(path):
+        return [None]
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+    except Exception:  # reading it says what is wrong
+        return [None]
+    if sum(sizes) <= rows:
+        return [None]
+    ends: list[int] = []
+    first = last = 0
+    for size in sizes:
+        last += size
+        if last - first >= rows:
+            ends.append(last)
+            first = last
+    if last > first:
+        ends.append(last)
+    return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
 def _is_number(dtype: pl.DataType) -> bool:

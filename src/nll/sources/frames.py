@@ -10,15 +10,25 @@ import polars as pl
 from nll.errors import DataError, UsageError, first_line
 from nll.sources.condition import Condition
 from nll.sources.lazy import LazySource
-from nll.sources.source import BATCH_ROWS
+from nll.sources.source import BATCH_ROWS, Source
 
 
 class FrameSource(LazySource):
-    """A Polars frame in memory; its batches are slices of it, not copies."""
+    """A Polars frame in memory; its batches are slices of it, not copies.
 
-    def __init__(self, frame: pl.DataFrame, description: str, condition: Condition | None = None) -> None:
-        self._frame = frame
+    Parameters
+    ----------
+    place : what messages call the frame that a row is in, where a table has several.
+    """
+
+    def __init__(
+        self, frame: pl.DataFrame, description: str, condition: Condition | None = None, place: str = ""
+    ) -> None:
+        self._frame, self._place = frame, place
         super().__init__(frame.lazy(), description, condition)
+
+    def _locate(self, row: int) -> str:
+        return f"row {self._row_of_table(row)}" + (f" of {self._place}" if self._place else "")
 
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         if self.condition is not None:
@@ -27,6 +37,20 @@ class FrameSource(LazySource):
         frame = self._frame.select(columns)
         for start in range(0, frame.height, BATCH_ROWS):
             yield frame.slice(start, BATCH_ROWS)
+
+
+class KeptSource(FrameSource):
+    """The rows of a part of another source, in memory; they are called what they are called there."""
+
+    def __init__(self, frame: pl.DataFrame, origin: Source) -> None:
+        super().__init__(frame, origin.description)
+        self._origin = origin
+
+    def __reduce__(self) -> Any:
+        return KeptSource, (self._frame, self._origin)
+
+    def _locate(self, row: int) -> str:
+        return self._origin.locate(row)
 
 
 def from_mapping(columns: Mapping[str, Any]) -> pl.DataFrame:

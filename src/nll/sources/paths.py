@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from nll.errors import UsageError, nearest
+from nll.errors import UsageError, first_line, nearest
 from nll.sources.formats import Format, format_of, known_format
 
 Pathlike = str | os.PathLike[str]
@@ -62,8 +62,15 @@ def _files(count: int, more: bool = False) -> str:
 
 
 def _expand_one(name: str) -> list[str]:
-    if is_remote(name):
-        return [name]
+    try:
+        return [name] if is_remote(name) else _found(name)
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, a folder that may not be read, ~nobody
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{name!r:.200} names no file: {first_line(error)}") from error
+
+
+def _found(name: str) -> list[str]:
     path = Path(name).expanduser()
     if path.is_dir():
         return _files_of_folder(path)

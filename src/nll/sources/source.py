@@ -52,8 +52,8 @@ class Source(ABC):
     def schema(self) -> dict[str, pl.DataType]:
         """The type of each column, in the table's order."""
 
-    def parts(self) -> list[Source]:
-        """Return sources that hold the same rows one after the other, for an engine to run apart."""
+    def parts(self, rows: int | None = None) -> list[Source]:
+        """Return sources that hold the same rows one after the other, of about `rows` rows if they can be cut."""
         return [self]
 
     def require(self, names: Sequence[str]) -> None:

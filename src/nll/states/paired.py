@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Self
@@ -67,10 +68,22 @@ class PairedTally:
             self.largest = np.concatenate([self.largest, np.zeros((extra, self.largest.shape[1]))])
         return np.array(at, np.int64)
 
+    @property
+    def read(self) -> int:
+        """Rows read, of every kind."""
+        return self.losses[0].read
+
     def merge(self, other: PairedTally) -> Self:
         """Add another state, of the same models, to this one."""
+        return self._add(other, Tallies.merge)
+
+    def follow(self, other: PairedTally) -> Self:
+        """Add the state of the rows that come after this one's, whose numbers count from them."""
+        return self._add(other, Tallies.follow)
+
+    def _add(self, other: PairedTally, add: Callable[[Tallies, Tallies], Any]) -> Self:
         for own, part in zip((*self.losses, *self.differences), (*other.losses, *other.differences), strict=True):
-            own.merge(part)
+            add(own, part)
         at, groups = self.place(list(other.places)), len(other.places)
         self.counts[at] += other.counts[:groups]
         self.largest[at] = np.maximum(self.largest[at], other.largest[:groups])

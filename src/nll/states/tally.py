@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from nll.errors import DataError
+from nll.errors import DataError, first_line
 from nll.numerics.exact import ExactSums
 from nll.states.plain import plain, restored
 
@@ -16,13 +16,15 @@ Array = npt.NDArray[Any]
 Key = tuple[Any, ...]
 
 VERSION = 1
+MOST_BITS = 1 << 13  # of an exact sum: squares of doubles have 4,200, and their number adds a few
 EXAMPLES = 5  # the rows that a result names
 
 # The sums of each group, in the order of kernels.loops.tally.
 PLAIN = ("loss", "square")
 WEIGHTED = ("weight", "loss", "square_weight", "weight_loss", "square")
 
-COUNTERS = ("rows", "impossible", "clipped", "missing", "unweighted")
+COUNTERS = ("rows", "impossible", "clipped", "missing", "unweighted", "ignored")
+LEAST_COUNTERS = 5  # that tallies were saved with before ids could be ignored
 
 
 @dataclass(slots=True)
@@ -38,8 +40,8 @@ class Tallies:
     keys : {key of a group: its index}; a key is a tuple of values of the `by` columns, and of the cluster, if any.
         NaN, which equals nothing, stands in it as `plain.NAN`.
     sums : the exact sums of each group, `PLAIN` or `WEIGHTED`.
-    counters : (groups, 5) int64: rows with a finite loss; impossible rows (loss infinite: counted, not added);
-        rows whose loss was clipped; missing rows (dropped); rows of weight 0 (dropped).
+    counters : (groups, 6) int64: rows with a finite loss; impossible rows (loss infinite: counted, not added);
+        rows whose loss was clipped; missing rows (dropped); rows of weight 0 (dropped); ids that are not to be scored.
     excess : the largest loss before it was clipped, in nats.
     first : the first impossible rows.
     read : rows read, of every kind.
@@ -80,13 +82,22 @@ class Tallies:
         if other.weighted != self.weighted:
             raise DataError("a tally of weighted rows does not merge with one of unweighted rows")
         if other.keys:
-            at = self.places(list(other.keys))
-            groups = len(other.keys)
+            groups, keys = len(other.keys), list(other.keys)
+            alike = list(self.keys) == keys  # as the parts of one table mostly are: half the time
+            at = None if alike else self.places(keys)
             self.sums.merge(ExactSums(other.sums.words[:groups], other.sums.far, other.sums.additions), at)
-            self.counters[at] += other.counters[:groups]
+            self.counters[slice(groups) if at is None else at] += other.counters[:groups]
         self.excess = max(self.excess, other.excess)
         self.first = sorted([*self.first, *other.first])[:EXAMPLES]
         self.read += other.read
+        return self
+
+    def follow(self, other: Tallies) -> Self:
+        """Add the state of the rows that come after this one's, whose numbers count from them."""
+        later = [row + self.read for row in other.first]
+        first = sorted([*self.first, *later])[:EXAMPLES]
+        self.merge(other)
+        self.first = first
         return self
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,19 +125,44 @@ class Tallies:
         if not isinstance(saved, dict) or saved.get("nll") != "tally" or saved.get("version") != VERSION:
             raise DataError(f"not a tally of version {VERSION}: it should begin with nll, version")
         try:
-            state = cls(weighted=bool(saved["weighted"]))
-            state.read, state.excess = int(saved["read"]), float(saved["excess"])
-            state.first = [int(i) for i in saved["first"]]
-            keys = [tuple(map(restored, g["key"])) for g in saved["groups"]]
-            if len(set(keys)) < len(keys):
-                raise ValueError("a group stands there twice")
+            state = cls(weighted=_kind(saved["weighted"], bool))
+            state.read, state.excess = _count(saved["read"]), float(_kind(saved["excess"], str))
+            state.first = [_count(i) for i in _kind(saved["first"], list)]
+            keys = [tuple(map(restored, _kind(g["key"], list))) for g in _kind(saved["groups"], list)]
+            if len(set(keys)) < len(keys) or len({len(key) for key in keys}) > 1 or not state.excess >= 0.0:
+                raise ValueError("a group stands there twice, keys differ in length, or the excess is negative")
             at = state.places(keys)
             for i, group in zip(at.tolist(), saved["groups"], strict=True):
-                state.counters[i] = group["counts"]
-                for index, count in enumerate(group["sums"]):
-                    if index >= state.sums.words.shape[1]:
-                        raise ValueError("too many sums")
-                    state.sums.far[i, index] = int(count, 16)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise DataError(f"a tally that cannot be read: {error}") from error
+                counts, sums = [_count(n) for n in _kind(group["counts"], list)], _kind(group["sums"], list)
+                if len(counts) not in (LEAST_COUNTERS, len(COUNTERS)):
+                    raise ValueError(f"{len(counts)} counts of a group, and {len(COUNTERS)} are needed")
+                state.counters[i, : len(counts)] = counts
+                if len(sums) != state.sums.words.shape[1]:
+                    raise ValueError(f"{len(sums)} sums of a group, and {state.sums.words.shape[1]} are needed")
+                for index, (name, count) in enumerate(zip(WEIGHTED if state.weighted else PLAIN, sums, strict=True)):
+                    state.sums.far[i, index] = _sum(name, count)
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+            raise DataError(f"a tally that cannot be read: {type(error).__name__}: {first_line(error)}") from error
         return state
+
+
+def _kind(value: Any, kind: type) -> Any:
+    """Return a value of a saved state; raise TypeError if it is of another kind."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r:.60} where a {kind.__name__} was expected")
+    return value
+
+
+def _count(value: Any) -> int:
+    """Return a count of a saved state."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError(f"{value!r:.60} is no count")
+    return value
+
+
+def _sum(name: str, text: Any) -> int:
+    """Return an exact sum of a saved state; only losses may be negative."""
+    count = int(_kind(text, str), 16)
+    if count.bit_length() > MOST_BITS or (count < 0 and name not in ("loss", "weight_loss")):
+        raise ValueError(f"{text!r:.60} is no sum of {name}")
+    return count

@@ -13,6 +13,9 @@ import numpy.typing as npt
 from nll.errors import DataError, UsageError, first_line
 from nll.families.bernoulli import Bernoulli
 from nll.families.family import Family
+from nll.numerics.arrays import NOT_NUMBERS, dimensions
+from nll.numerics.single import BFLOAT16
+from nll.tasks.dlpack import from_tensor, is_tensor
 from nll.tasks.observed import Observed
 
 if TYPE_CHECKING:
@@ -31,7 +34,8 @@ ROWS_IN_GROUPED_CHUNK = 2**20  # the states of two chunks merge group by group
 class Chunk:
     """Consecutive rows: observations, parameters, weights, group keys.
 
-    `missing` marks rows with an empty cell, `holes` those of each column that has any.
+    `missing` marks rows with an empty cell, `holes` those of each column that has any; `ignored` rows that are not
+    scored; `outside` rows that only a block of parameters has, and that are not counted at all.
     """
 
     first: int
@@ -42,6 +46,8 @@ class Chunk:
     keys: list[pl.Series] | None = None
     missing: Array | None = None
     holes: Sequence[tuple[str, Array]] = ()
+    ignored: Array | None = None
+    outside: Array | None = None
 
 
 @dataclass(slots=True)
@@ -56,6 +62,7 @@ class Inputs:
     names : what y, each parameter, and the weight are called: a column, or the name of the argument.
     locate : where a row lies, for messages.
     shape : the shape of the observations, where they are arrays.
+    source, columns : the table, and those of its columns that are read; None and () for arrays.
     """
 
     form: type[Family]
@@ -68,6 +75,8 @@ class Inputs:
     distribution: str = ""
     description: str = ""
     shape: tuple[int, ...] = ()
+    source: Source | None = None
+    columns: tuple[str, ...] = ()
 
 
 def inputs(y: Any, dist: Any, data: Any, *, sample_weight: Any, by: Any, cluster: Any, where: Any) -> Inputs:
@@ -93,7 +102,7 @@ def inputs(y: Any, dist: Any, data: Any, *, sample_weight: Any, by: Any, cluster
 
 def _is_matrix(y: Any, named: bool) -> bool:
     """Whether each observation has several labels: a matrix, or a list of columns."""
-    return isinstance(y, (list, tuple)) if named else np.ndim(y) == 2
+    return isinstance(y, (list, tuple)) if named else dimensions(y) == 2
 
 
 @cache
@@ -118,7 +127,7 @@ def array_inputs(y: Any, dist: Family, sample_weight: Any, by: Any, cluster: Any
     y = array_of(y, "y")
     shape, y, theta = arranged(y, dist, values)
     n = len(y)
-    keys, names = _array_keys(by, cluster, n)
+    keys, names = array_keys(by, cluster, n)
     weights = None
     if sample_weight is not None:
         weights = _weights_of(array_of(sample_weight, "sample_weight"), shape, n)
@@ -172,19 +181,23 @@ def array_of(value: Any, name: str) -> Array:
     if isinstance(value, np.ma.MaskedArray):
         value = np.ma.filled(value.astype(np.float64), np.nan)
     try:
-        foreign = hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray)
-        array = np.from_dlpack(value) if foreign else np.asarray(value)
+        array = from_tensor(value, name) if is_tensor(value) else np.asarray(value)
         kind = array.dtype.kind
+        if array.dtype.name == "bfloat16" or array.dtype == BFLOAT16:
+            return array.view(BFLOAT16)
         if kind == "O":
             texts = [isinstance(v, str) for v in array.ravel()]
             if not any(texts):
                 return array.astype(np.float64)
             kind = "U" if all(t or v is None for t, v in zip(texts, array.ravel(), strict=True)) else kind
-    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+    except NOT_NUMBERS as error:
         raise DataError(f"{name} must hold numbers; got {type(value).__name__}: {first_line(error)}") from error
     if kind in "biuf" or (kind in "UT" and name == "y"):
         return array
-    sample = repr(array.ravel()[0].item() if kind in "UmM" else array.ravel()[0]) if array.size else "nothing"
+    sample = "nothing"
+    if array.size:
+        first: Any = array.ravel()[0]
+        sample = repr(first.item() if kind in "UmM" and hasattr(first, "item") else first)
     raise DataError(f"{name} must hold numbers; got {array.dtype}, such as {sample}")
 
 
@@ -227,7 +240,8 @@ def _weights_of(value: Array, shape: tuple[int, ...], n: int) -> Array:
         raise DataError(f"sample_weight has shape {value.shape}, the observations {shape}") from None
 
 
-def _array_keys(by: Any, cluster: Any, n: int) -> tuple[list[pl.Series] | None, tuple[str, ...]]:
+def array_keys(by: Any, cluster: Any, n: int) -> tuple[list[pl.Series] | None, tuple[str, ...]]:
+    """Return the columns of groups and clusters, and the names of the groups."""
     if by is None and cluster is None:
         return None, ()
     import polars as pl
@@ -261,9 +275,9 @@ def _series(name: str, values: Any) -> pl.Series:
 
 def table_inputs(y: Any, dist: Family, data: Any, sample_weight: Any, by: Any, cluster: Any, where: Any) -> Inputs:
     """Bind names of columns to a source."""
-    from nll.sources import Source, open_source
+    from nll.engines.placing import open_table
 
-    source = data if isinstance(data, Source) else open_source(data, where=where)
+    source = open_table(data, where)
     by = () if by is None else tuple(by) if isinstance(by, (list, tuple)) else (by,)
     columns = _Columns(y, dist, sample_weight, by, cluster)
     source.require(columns.needed())
@@ -277,6 +291,8 @@ def table_inputs(y: Any, dist: Family, data: Any, sample_weight: Any, by: Any, c
         sample_weight is not None,
         repr(dist),
         source.description,
+        source=source,
+        columns=tuple(columns.needed()),
     )
 
 

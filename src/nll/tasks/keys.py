@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nll.errors import DataError
 from nll.kernels.codes import hash_codes
 from nll.states.plain import NAN
 
@@ -52,7 +53,14 @@ def _codes(column: pl.Series) -> tuple[Array, list[Any]]:
     """Return codes of one column and the value of each."""
     import polars as pl
 
-    if column.null_count() == 0 and column.dtype.is_integer():
+    from nll.sources.columns import WIDE_INTEGERS
+
+    if column.dtype.is_nested() or column.dtype == pl.Object:
+        raise DataError(
+            f"column {column.name!r} holds {column.dtype}, which cannot be the key of a group: "
+            "make text or numbers of it first"
+        )
+    if column.null_count() == 0 and column.dtype.is_integer() and column.dtype not in WIDE_INTEGERS:
         numbers = column.to_numpy()
         low, high = int(numbers.min()), int(numbers.max())
         if low >= 0 and high < DENSE:  # as they are: another pass over them would cost as much as the kernel

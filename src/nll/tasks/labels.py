@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nll.errors import DataError, UsageError, listing
+from nll.numerics.arrays import NOT_NUMBERS
 
 Array = npt.NDArray[Any]
 
@@ -26,7 +27,12 @@ class Labels:
         if len(set(map(str, self.labels))) != len(self.labels) or not self.labels:
             raise UsageError(f"labels must be distinct, and at least one; got {listing(self.labels)}")
         self.text = any(isinstance(label, str) for label in self.labels)
-        values = np.array([str(v) for v in self.labels] if self.text else self.labels)
+        try:
+            values = np.array([str(v) for v in self.labels] if self.text else self.labels)
+        except NOT_NUMBERS:
+            values = np.array(None)
+        if values.dtype.kind == "O" or values.ndim != 1:
+            raise UsageError(f"labels are all text or all numbers; got {listing(self.labels)}")
         self.order = np.argsort(values, kind="stable")
         self.sorted = values[self.order]
 

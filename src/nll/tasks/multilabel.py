@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from nll.tasks.chunks import Chunk
+from nll.tasks.chunks import Chunk, Inputs
 from nll.tasks.ready import empty
+from nll.tasks.tally import Step
 
 
-def by_label(chunk: Chunk) -> Chunk:
+def by_label(bound: Inputs, step: Step) -> tuple[Inputs, Step]:
+    """Return a score of several labels a row as one of each label by itself."""
+    single = bound.form.__bases__[0]
+    each = replace(step, prepare=replace(step.prepare, form=single))
+    return replace(bound, form=single, chunks=lambda: map(flattened, bound.chunks())), each
+
+
+def flattened(chunk: Chunk) -> Chunk:
     """Return a chunk of a matrix of labels as one observation a row, grouped by label."""
     import polars as pl
 

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nll.errors import DataError, UsageError
+from nll.families.categorical import SKIPPED
 from nll.families.family import Family
 from nll.kernels.kernel import observed, parameter, read_only
+from nll.numerics.single import BFLOAT16, widened
 from nll.tasks.chunks import Chunk
 from nll.tasks.labels import Labels, is_text, need_labels
 
@@ -20,7 +22,11 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The arrays of a chunk as kernels take them; `index` maps rows back where some were dropped."""
+    """The arrays of a chunk as kernels take them; `index` maps rows back where some were dropped.
+
+    `missing` and `ignored` mark rows of the chunk that are counted as such. `skipped` marks rows that are still here
+    and that the form leaves out: their loss is 0.
+    """
 
     form: type[Family]
     y: Array
@@ -29,6 +35,8 @@ class Ready:
     missing: Array | None
     index: Array | None
     first: int
+    ignored: Array | None = None
+    skipped: Array | None = None
 
     @property
     def size(self) -> int:
@@ -58,24 +66,37 @@ class Preparation:
 
     def __call__(self, chunk: Chunk) -> Ready:
         """Return a chunk as kernels take it."""
-        lost = self.missing(chunk)
-        y, theta, weights = self.classes(chunk, lost), chunk.theta, chunk.weights
+        skipped, lost = either(chunk.ignored, chunk.outside), self.missing(chunk)
+        lost = lost if lost is None or skipped is None else lost & ~skipped
+        gone = either(lost, skipped)
+        y, theta, weights = self.classes(chunk, gone), chunk.theta, chunk.weights
         index = None
-        if lost is not None:
-            index = np.flatnonzero(~lost)
+        if skipped is not None and lost is None and self.leaves_out(y):
+            y, gone = marked(y, skipped), None
+        else:
+            skipped = None
+        if gone is not None:
+            index = np.flatnonzero(~gone)
             y = y[index]
             theta = tuple(t[index] if np.ndim(t) else t for t in theta)
             weights = None if weights is None else weights[index]
         form, y = self.form, observed(y)
         theta = form.prepare(theta) if hasattr(form, "prepare") else tuple(map(parameter, theta))  # type: ignore[attr-defined]
         self.check_classes(theta)
+        if skipped is not None:
+            theta = form.leaving_out(theta)  # type: ignore[attr-defined]
         if self.class_weight is not None:
             weights = class_weights(self.class_weight, y, weights)
         if (y.ndim > 1 or self.smoothing) and hasattr(form, "soft_form"):
             form, y = form.soft_form(), form.soft_targets(y, theta, self.smoothing)  # type: ignore[attr-defined]
         if weights is not None:
+            weights = weights if skipped is None else np.where(skipped, 0.0, weights)
             weights = read_only(np.ascontiguousarray(weights, np.float64))
-        return Ready(form, y, theta, weights, lost, index, chunk.first)
+        return Ready(form, y, theta, weights, lost, index, chunk.first, chunk.ignored, skipped)
+
+    def leaves_out(self, y: Array) -> bool:
+        """Whether the kernel itself passes over rows that are not scored, so that nothing need be copied."""
+        return getattr(self.form, "skips", False) and y.ndim == 1 and not self.smoothing
 
     def classes(self, chunk: Chunk, lost: Array | None) -> Array:
         """Return the observations, labels as the classes 0, 1, ..."""
@@ -125,9 +146,30 @@ def class_weights(own: Array, y: Array, weights: Array | None) -> Array:
     return of_class if weights is None else of_class * weights
 
 
+def either(*masks: Array | None) -> Array | None:
+    """Return which rows any of the masks marks; None is a mask without a mark."""
+    given = [mask for mask in masks if mask is not None]
+    return np.logical_or.reduce(given) if given else None
+
+
+def class_index(y: Array) -> Array:
+    """Return observations as classes, -1 where one is no whole number from 0 on."""
+    valid = (y >= 0) & (y < 2**62) & (y == np.floor(y))
+    return np.where(valid, y, -1).astype(np.int64)
+
+
+def marked(y: Array, skipped: Array) -> Array:
+    """Return classes with SKIPPED in rows that are not scored."""
+    y = y.astype(np.int64 if y.dtype.kind in "bui" else np.float64)
+    y[skipped] = SKIPPED
+    return y
+
+
 def empty(values: Array) -> Array:
     """Return which rows hold NaN or None."""
     if values.dtype == object:
         return np.array([v is None for v in values], bool)
+    if values.dtype == BFLOAT16:
+        values = widened(values.view(np.uint16))
     lost: Array = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
     return lost if lost.ndim == 1 else np.logical_or.reduce(lost, axis=1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Self
 
 from nll.engines.local import Local
-from nll.errors import UsageError
+from nll.errors import DataError, UsageError, first_line, listing
 from nll.families.family import Family
 from nll.states.tally import Tallies
-from nll.tasks.chunks import inputs
 from nll.tasks.finish import finish
+from nll.tasks.logits import Options, bind
 from nll.tasks.score import make_step
 
 
@@ -39,7 +39,8 @@ class Tally:
         given = {"sample_weight": None, "by": None, "cluster": None, "where": None}
         given |= {name: options.pop(name) for name in list(options) if name in given}
         threads = options.pop("threads", None)
-        bound = inputs(y, dist, data, **given)
+        positions = Options(**{name: options.pop(name) for name in Options.__slots__ if name in options})
+        bound = bind(y, dist, data, positions, **given)
         chosen: dict[str, Any] = {
             "missing": "error",
             "clip": None,
@@ -59,12 +60,7 @@ class Tally:
         if self.distribution not in ("", kind):
             raise UsageError(f"this tally holds rows of {self.distribution}; got {kind}")
         self.distribution = kind
-        self.state = part if self.state is None else self._renumbered(part)
-
-    def _renumbered(self, part: Tallies) -> Tallies:
-        assert self.state is not None
-        part.first = [row + self.state.read for row in part.first]
-        return self.state.merge(part)
+        self.state = part if self.state is None else self.state.follow(part)
 
     def merge(self, other: Tally) -> Self:
         """Add another tally to this one, and return it."""
@@ -98,8 +94,19 @@ class Tally:
         """Read what `to_dict` wrote."""
         tally = cls()
         tally.state = Tallies.from_dict(saved)
-        tally.by, tally.cluster = tuple(saved.get("by", ())), bool(saved.get("cluster", False))
-        tally.distribution = str(saved.get("distribution", ""))
+        by, cluster, distribution = saved.get("by", []), saved.get("cluster", False), saved.get("distribution", "")
+        named = isinstance(by, list) and all(isinstance(name, str) for name in by)
+        if not (named and isinstance(cluster, bool) and isinstance(distribution, str)):
+            raise DataError("a tally has by, a list of names, cluster, true or false, and distribution, a text")
+        tally.by, tally.cluster, tally.distribution = tuple(by), cluster, distribution
+        if any(len(key) != len(by) + cluster for key in tally.state.keys):
+            raise DataError(
+                f"the keys of a tally have {len(by) + cluster} values each: by {listing(by)}, and the cluster"
+            )
+        try:
+            list(tally.score() if by else ())
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise DataError(f"a tally whose groups have no order: {first_line(error)}") from error
         return tally
 
     def __repr__(self) -> str:

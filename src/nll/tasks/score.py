@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nll.engines.local import Local, Progress
+from nll.engines.placing import placed
 from nll.engines.progress import RowProgress
 from nll.errors import UsageError, listing
 from nll.families.bernoulli import Bernoulli
@@ -18,12 +19,15 @@ from nll.families.family import Family
 from nll.numerics.elementary import log
 from nll.numerics.formula import quiet
 from nll.results.score import Scores
-from nll.states.tally import Tallies
-from nll.tasks.chunks import Inputs, inputs
+from nll.tasks.chunks import Inputs
 from nll.tasks.finish import finish
 from nll.tasks.labels import Labels
+from nll.tasks.logits import DEFAULTS, Options, bind
 from nll.tasks.multilabel import by_label
+from nll.tasks.passes import reduce
 from nll.tasks.ready import Preparation
+from nll.tasks.sequences.model import is_sequence_model
+from nll.tasks.sequences.score import chosen, sequence_rows, sequence_score
 from nll.tasks.tally import Step
 
 Array = npt.NDArray[Any]
@@ -41,6 +45,13 @@ def rows(
     label_smoothing: float = 0.0,
     where: Any = None,
     threads: int | None = None,
+    ignore_index: int | None = None,
+    mask: Any = None,
+    shift: bool = False,
+    temperature: float | None = None,
+    softcap: float | None = None,
+    lengths: Any = None,
+    sequence: Any = None,
 ) -> Array:
     """Return the row losses -log p(y), constants included, in nats.
 
@@ -49,11 +60,15 @@ def rows(
     y : observations: numbers of a shape that broadcasts with the parameters, or with `data` a column.
     dist : a distribution with parameters, such as ``nll.Normal(loc=mu, scale=sigma)``.
     data, missing, clip, labels, label_smoothing, where, threads : as in `score`.
+    ignore_index, mask, shift, temperature, softcap : as in `score`, for ``Categorical``.
+    lengths : for a model of sequences (``nll.MarkovChain``, ``nll.NGram``, ``nll.HiddenMarkov``): the length of each
+        sequence in y; y may also be a list of arrays. The result is a SequenceScore.
+    sequence : with `data`: the column that names the sequence of a row; the rows of one follow each other, in order.
 
     Returns
     -------
-    array of the common shape of y and the parameters, (n,) for a table: infinite for an impossible row, NaN
-    for a row that ``missing="drop"`` leaves out.
+    array of the common shape of y and the parameters, (n,) for a table, one shorter with `shift`: infinite for an
+    impossible row, NaN for a row that ``missing="drop"`` leaves out, or that is ignored.
 
     Raises
     ------
@@ -66,7 +81,10 @@ def rows(
     >>> nll.rows([0.0, 2.0], nll.Normal(loc=0.0, scale=1.0))
     array([0.91893853, 2.91893853])
     """
-    bound = inputs(y, dist, data, sample_weight=None, by=None, cluster=None, where=where)
+    if lengths is not None or sequence is not None or is_sequence_model(dist):
+        return sequence_rows(y, dist, data, **chosen(rows, locals()))
+    positions = Options(ignore_index, mask, shift, temperature, softcap)
+    bound = bind(y, dist, data, positions, sample_weight=None, by=None, cluster=None, where=where)
     step = make_step(bound, missing, clip, labels, label_smoothing, None)
     parts = Local(threads).reduce(
         bound.chunks(),
@@ -95,6 +113,15 @@ def score(
     units: str = "nats",
     threads: int | None = None,
     progress: Progress | bool = True,
+    engine: Any = None,
+    checkpoint: Any = None,
+    ignore_index: int | None = None,
+    mask: Any = None,
+    shift: bool = False,
+    temperature: float | None = None,
+    softcap: float | None = None,
+    lengths: Any = None,
+    sequence: Any = None,
 ) -> Any:
     """Return the negative log-likelihood of observations under a distribution, exact, with its standard error.
 
@@ -124,6 +151,18 @@ def score(
     threads : how many threads run kernels; all CPUs by default.
     progress : True shows the rows done on stderr, if it is a terminal and the work takes longer than a second; False
         does not; a function is called with the rows done since the last call, from any thread.
+    engine : where files are read: ``nll.engines.Dask(client)`` or ``nll.engines.Spark(session)``; by default by threads
+        of this process. A frame of Dask or Spark brings its engine.
+    checkpoint : a file to note finished parts in. The same call, after an interruption, goes on from there.
+    ignore_index : for ``Categorical``: ids of this value, such as -100, are not scored, and counted as ignored.
+    mask : for ``Categorical``: of the shape of y, True where an id is scored. `sample_weight`, `by` and `cluster` may
+        have that shape too: they and `mask` go with their id, also with `shift`.
+    shift : for ``Categorical``: True scores y[..., 1:] by the logits at [..., :-1], as logits of a language model are
+        of the next id; nothing is copied, and no sequence is scored by the one before it.
+    temperature, softcap : for ``Categorical(logits=z)``: scores the logits c tanh(z / c) / T. A logit of -inf stays so.
+    lengths : for a model of sequences (``nll.MarkovChain``, ``nll.NGram``, ``nll.HiddenMarkov``): the length of each
+        sequence in y; y may also be a list of arrays. The result is a SequenceScore.
+    sequence : with `data`: the column that names the sequence of a row; the rows of one follow each other, in order.
 
     Returns
     -------
@@ -144,20 +183,49 @@ def score(
     >>> round(s.mean, 4), round(s.stderr, 4)
     (0.3635, 0.0831)
     """
-    bound = inputs(y, dist, data, sample_weight=sample_weight, by=by, cluster=cluster, where=where)
-    step = make_step(bound, missing, clip, labels, label_smoothing, class_weight)
-    engine = Local(threads)
+    if lengths is not None or sequence is not None or is_sequence_model(dist):
+        return sequence_score(y, dist, data, **chosen(score, locals()))
+    if engine is not None or checkpoint is not None:
+        data, where = placed(data, where, engine, checkpoint), None
+    arguments: dict[str, Any] = {
+        "y": y, "dist": dist, "sample_weight": sample_weight, "by": by, "cluster": cluster, "missing": missing,
+        "clip": clip, "labels": labels, "label_smoothing": label_smoothing, "class_weight": class_weight,
+        "positions": Options(ignore_index, mask, shift, temperature, softcap),
+    }  # fmt: skip
+    bound, step = begin(data=data, where=where, **arguments)
     with RowProgress("scoring", wanted=progress is True) as shown:
         called = progress if callable(progress) else shown
-        state = engine.reduce(bound.chunks(), step, step.zero, Tallies.merge, called)
+        state = reduce(begin, arguments, bound, step, threads, called)
     result = finish(state, bound.by, bound.cluster, bound.distribution, bound.description, bound.locate)
     if bound.form.event and issubclass(bound.form, Bernoulli):
-        each = replace(step, prepare=replace(step.prepare, form=bound.form.__bases__[0]))
-        state = engine.reduce(map(by_label, bound.chunks()), each, step.zero, Tallies.merge)
+        bound, step = by_label(bound, step)
+        state = reduce(begin_by_label, arguments, bound, step, threads)
         single = finish(state, ("label",), False, bound.distribution, bound.description, bound.locate)
         total = replace(result.total if isinstance(result, Scores) else result, labels=single)
         result = replace(result, total=total) if isinstance(result, Scores) else total
     return result if units == "nats" else result.to(units)
+
+
+def begin(
+    y: Any,
+    dist: Any,
+    data: Any,
+    *,
+    sample_weight: Any,
+    by: Any,
+    cluster: Any,
+    positions: Options = DEFAULTS,
+    where: Any = None,
+    **options: Any,
+) -> tuple[Inputs, Step]:
+    """Return what a score reads, and what it does with a chunk."""
+    bound = bind(y, dist, data, positions, sample_weight=sample_weight, by=by, cluster=cluster, where=where)
+    return bound, make_step(bound, **options)
+
+
+def begin_by_label(**arguments: Any) -> tuple[Inputs, Step]:
+    """Return the same for each of several labels a row."""
+    return by_label(*begin(**arguments))
 
 
 def make_step(

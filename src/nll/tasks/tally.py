@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nll.errors import DataError
-from nll.kernels.kernel import kernel
+from nll.kernels.kernel import Deposit, kernel
 from nll.states.tally import COUNTERS, EXAMPLES, Tallies
 from nll.tasks.chunks import Chunk
 from nll.tasks.keys import group_codes
@@ -34,11 +34,14 @@ class Step:
 
     def __call__(self, state: Tallies, chunk: Chunk) -> None:
         """Add the rows of a chunk to a state."""
-        state.read += chunk.size
+        state.read += chunk.size if chunk.outside is None else chunk.size - int(chunk.outside.sum())
         codes, keys = (None, [()]) if chunk.keys is None else group_codes(chunk.keys)
         ready = self.prepare(chunk)
-        if ready.missing is not None:
-            codes = count_missing(state, ready.missing, codes, keys)
+        for what, mask in (("missing", ready.missing), ("ignored", ready.ignored)):
+            if mask is not None:
+                count_left_out(state, what, mask, codes, keys)
+        if codes is not None and ready.index is not None:
+            codes = codes[ready.index]
         if ready.size == 0:
             return
         deposit = kernel(ready.form).tally(ready.y, ready.theta, ready.weights, codes, len(keys), self.limit)
@@ -53,23 +56,27 @@ class Step:
             at[used] = state.places([keys[i] for i in used.tolist()])
             state.sums.add_table(deposit.table[used], ready.size, at[used])
             state.counters[at[used], ROWS] += deposit.counts[used]
+        if ready.skipped is not None:
+            deposit = uncount_skipped(state, ready.skipped, deposit, codes, at)
         if ready.weights is not None:
-            uncount(state, ready.weights, deposit.odd, codes, at)
+            uncount(state, ready.weights, deposit.odd, codes, at, ready.skipped)
         if deposit.odd.size:
             groups = np.repeat(at[0], deposit.odd.size) if codes is None else at[codes[deposit.odd]]
             self.absorb(state, ready, deposit.odd, deposit.losses, groups)
 
     def rows(self, chunk: Chunk) -> Array:
-        """Return the row losses of a chunk, NaN for a row that is dropped as missing."""
+        """Return the row losses of a chunk, NaN for a row that is dropped as missing or ignored."""
         ready = self.prepare(chunk)
         losses = kernel(ready.form).rows(ready.y, ready.theta)
         self.refuse(ready, np.flatnonzero(np.isnan(losses)))
         losses = np.minimum(losses, self.limit)
-        if ready.missing is None:
-            return losses
-        out = np.full(chunk.size, np.nan)
-        out[~ready.missing] = losses
-        return out
+        if ready.skipped is not None:
+            losses[ready.skipped] = np.nan
+        if ready.index is not None:
+            out = np.full(chunk.size, np.nan)
+            out[ready.index] = losses
+            losses = out
+        return losses if chunk.outside is None else losses[~chunk.outside]
 
     def absorb(self, state: Tallies, ready: Ready, odd: Array, losses: Array, groups: Array) -> None:
         """Add the rows that a kernel set aside: refuse invalid ones, count impossible and clipped ones."""
@@ -111,18 +118,37 @@ class Step:
 
 def count_missing(state: Tallies, lost: Array, codes: Array | None, keys: list[Any]) -> Array | None:
     """Count the rows that are dropped, by group; return the codes of the others."""
+    count_left_out(state, "missing", lost, codes, keys)
+    return None if codes is None else codes[~lost]
+
+
+def count_left_out(state: Tallies, what: str, mask: Array, codes: Array | None, keys: list[Any]) -> None:
+    """Count rows that are not scored, by group."""
     if codes is None:
-        state.count("missing", np.repeat(state.places(keys), lost.sum()))
-        return None
-    present, which = np.unique(codes[lost], return_inverse=True)
-    state.count("missing", state.places([keys[i] for i in present.tolist()])[which])
-    return codes[~lost]
+        state.count(what, np.repeat(state.places(keys), mask.sum()))
+    else:
+        present, which = np.unique(codes[mask], return_inverse=True)
+        state.count(what, state.places([keys[i] for i in present.tolist()])[which])
 
 
-def uncount(state: Tallies, weights: Array, odd: Array, codes: Array | None, at: Array) -> None:
+def uncount_skipped(state: Tallies, skipped: Array, deposit: Deposit, codes: Array | None, at: Array) -> Deposit:
+    """Take rows that the form left out, which the kernel added (as 0), from the counts; return the other odd rows."""
+    added = skipped.copy()
+    added[deposit.odd] = False
+    groups = np.repeat(at[0], added.sum()) if codes is None else at[codes[added]]
+    state.counters[:, ROWS] -= np.bincount(groups, minlength=len(state.counters))
+    kept = ~skipped[deposit.odd]
+    return deposit._replace(odd=deposit.odd[kept], losses=deposit.losses[kept])
+
+
+def uncount(
+    state: Tallies, weights: Array, odd: Array, codes: Array | None, at: Array, skipped: Array | None = None
+) -> None:
     """Count rows of weight 0 as dropped, which the kernel added (as 0) and counted like the others."""
     dropped = weights == 0.0
     dropped[odd] = False
+    if skipped is not None:
+        dropped[skipped] = False
     if dropped.any():
         groups = np.repeat(at[0], dropped.sum()) if codes is None else at[codes[dropped]]
         state.count("unweighted", groups)

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nll.engines.placing import is_placed, placed
 from nll.errors import DataError, FitError, UsageError, nearest
 from nll.families import families
 from nll.families.family import Family
+from nll.numerics.arrays import dimensions, doubles
 from nll.results.fit import Fit
 from nll.results.fits import Fits
 from nll.states.plain import NAN
@@ -26,13 +28,15 @@ from nll.tasks.fit.solve import Solution, solve
 from nll.tasks.observed import Observed
 from nll.tasks.ready import Preparation
 from nll.tasks.score import score
+from nll.tasks.sequences.model import is_sequence_model
+from nll.tasks.sequences.score import chosen
 
 Array = npt.NDArray[Any]
 
 
 def fit(
     y: Any,
-    family: type[Family],
+    family: Any,
     data: Any = None,
     *,
     sample_weight: Any = None,
@@ -45,6 +49,12 @@ def fit(
     where: Any = None,
     threads: int | None = None,
     throw: bool = True,
+    engine: Any = None,
+    lengths: Any = None,
+    sequence: Any = None,
+    labels: Any = None,
+    starts: int | None = None,
+    rng: Any = None,
 ) -> Any:
     """Fit a family by maximum likelihood, with standard errors, and say whether the maximum is one.
 
@@ -69,6 +79,9 @@ def fit(
     where : a condition in SQL, or a Polars expression, that rows of the table must meet.
     threads : how many threads run kernels; all CPUs by default.
     throw : raise where there is no maximum; False returns the outcome, whose `converged` is False.
+    engine : where files are read, as in `nll.score`. The rows stay there; sums come back, and a sample to start from.
+    lengths, sequence, labels, starts, rng : for models of sequences, as ``nll.MarkovChain(order=2)`` or
+        ``nll.HiddenMarkov(states=2, emission=nll.Normal)``: see docs/markov.md. `start` is then a HiddenMarkov.
 
     Returns
     -------
@@ -87,15 +100,24 @@ def fit(
     >>> f.params, f.stderr
     ({'rate': 0.25}, {'rate': 0.125})
     """
+    if is_sequence_model(family) or lengths is not None or sequence is not None:
+        from nll.tasks.sequences.fit import sequence_fit
+
+        return sequence_fit(y, family, data, **chosen(fit, locals()))
+    if labels is not None or starts is not None or rng is not None:
+        raise UsageError("labels=, starts= and rng= are for models of sequences, such as nll.HiddenMarkov")
     fixed, start = dict(fixed or {}), dict(start or {})
     check_kind(cov, cluster)
     form = form_of(family, fixed, start)
+    if engine is not None:
+        data, where = placed(data, where, engine), None
     if observes_rows(y, form, data):
         options = {"missing": missing, "where": where, "threads": threads}
         return fit_rows(
             y, form, data, sample_weight=sample_weight, by=by, fixed=fixed, start=start, cov=cov, throw=throw, **options
         )
     problem = pose(y, family, data, sample_weight, by, fixed, start, missing, where, threads)
+    data, where = (data, where) if problem.bound.source is None else (problem.bound.source, None)
     problem.load()
     again = Again(
         fit, y, problem.base, data, sample_weight,
@@ -136,17 +158,25 @@ def pose(
             fixed.setdefault(name, value)
     free = free_names(form, lambda name: name in fixed)
     numbers = {
-        name: float(value) for name, value in fixed.items() if np.ndim(value) == 0 and not isinstance(value, str)
+        name: float(doubles(value, name))
+        for name, value in fixed.items()
+        if not isinstance(value, str) and dimensions(value) == 0
     }
     for name, value in [*numbers.items(), *start.items()]:
-        if not form.parameters[name].contains(np.float64(value)):
+        if not form.parameters[name].contains(np.float64(doubles(value, name))):
             raise DataError(f"{name} must be {form.parameters[name].words} for {form.family.__name__}; got {value!r}")
     dist = form(**{name: fixed.get(name, 1.0) for name in form.parameters})
     bound = inputs(y, dist, data, sample_weight=sample_weight, by=by, cluster=None, where=where)
     prepare = Preparation(bound.form, bound.names, bound.locate, missing == "drop")
     if isinstance(y, Observed):
         numbers |= y.numbers()
-    return Problem(bound.form, form, free, numbers, bound, prepare, threads, by is not None)
+    problem = Problem(bound.form, form, free, numbers, bound, prepare, threads, by is not None)
+    if bound.source is None or not is_placed(bound.source):
+        return problem
+    from nll.tasks.fit.remote import RemoteProblem
+
+    arguments = {"y": y, "family": family, "sample_weight": sample_weight, "by": by, "fixed": fixed, "start": start}
+    return RemoteProblem.of(problem, {**arguments, "missing": missing})
 
 
 def form_of(family: Any, fixed: Mapping[str, Any], start: Mapping[str, Any]) -> type[Family]:

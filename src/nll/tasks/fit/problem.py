@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -24,6 +24,19 @@ Array = npt.NDArray[Any]
 BYTES_KEPT = 2**31
 ROWS_IN_TASK = 2**18
 SAMPLE = 2**16
+
+
+# What is known of each group before it is fitted: its value for no rows, and how those of two stretches of rows merge.
+COUNTS: dict[str, tuple[Any, Callable[[Array, Array], Array]]] = {
+    "rows": (0, np.add),
+    "weight": (0.0, np.add),
+    "missing": (0, np.add),
+    "unweighted": (0, np.add),
+    "low": (np.inf, np.minimum),
+    "high": (-np.inf, np.maximum),
+    "outside": (0, np.add),
+    "first_outside": (-1, lambda first, later: np.where(first >= 0, first, later)),
+}
 
 
 @dataclass(slots=True)
@@ -81,7 +94,7 @@ class Problem:
     outside : rows off the support whatever the parameters are, and the first of them, of each group.
     kept : the rows, where memory holds them.
     sample : some of the rows, at equal distances.
-    passes : times that the rows were gone over.
+    passes, lines : times that the rows were gone over; the rows of the source, of every kind, in the last of these.
     """
 
     form: type[Family]
@@ -104,6 +117,7 @@ class Problem:
     kept: list[Part] | None = field(default_factory=list[Part])
     places: dict[Any, int] = field(default_factory=dict)
     passes: int = 0
+    lines: int = 0
 
     @property
     def names(self) -> list[str]:
@@ -123,7 +137,9 @@ class Problem:
 
     def read(self, count: bool = False) -> Iterator[Part]:
         """Yield the rows of the source as parts."""
+        self.lines = 0
         for chunk in self.bound.chunks():
+            self.lines += chunk.size
             codes = None
             if chunk.keys is not None:
                 codes, keys = group_codes(chunk.keys)
@@ -146,11 +162,8 @@ class Problem:
         """Make room for new groups."""
         more = len(self.places) - len(self.rows)
         if more > 0:
-            for name, value in (
-                ("rows", 0), ("weight", 0.0), ("missing", 0), ("unweighted", 0), ("low", np.inf), ("high", -np.inf),
-                ("outside", 0), ("first_outside", -1),
-            ):  # fmt: skip
-                setattr(self, name, np.concatenate([getattr(self, name), np.full(more, value)]))
+            for name, (blank, _) in COUNTS.items():
+                setattr(self, name, np.concatenate([getattr(self, name), np.full(more, blank)]))
 
     def parts(self, ready: Ready, codes: Array | None, count: bool) -> Iterator[Part]:
         """Yield the rows of a chunk, without those of weight 0, sorted by group."""
@@ -274,11 +287,13 @@ class Problem:
     def sampled(self, most: int = SAMPLE) -> list[Part]:
         """Return at most so many rows of a problem of one group, at equal distances."""
         every = max(1, -(-int(self.rows.sum()) // most))
-        source = self.kept if self.kept is not None else self.read()
-        found: list[Part] = []
+        return list(self.every(every, self.kept if self.kept is not None else self.read()))
+
+    def every(self, step: int, parts: Iterable[Part]) -> Iterator[Part]:
+        """Yield each so-many-th row of parts of one group."""
         offset = 0
-        for part in source:
-            cut = slice((-offset) % every, None, every)
+        for part in parts:
+            cut = slice((-offset) % step, None, step)
             offset += part.y.size
             y = np.ascontiguousarray(part.y[cut])
             if y.size:
@@ -286,8 +301,7 @@ class Problem:
                 weights = None if part.weights is None else np.ascontiguousarray(part.weights[cut])
                 rows = np.arange(part.y.size)[cut] + part.first if part.rows is None else part.rows[cut]
                 bounds = np.zeros(1, np.int64), np.array([y.size])
-                found.append(Part(y, columns, weights, np.zeros(1, np.int64), *bounds, rows=rows))
-        return found
+                yield Part(y, columns, weights, np.zeros(1, np.int64), *bounds, rows=rows)
 
 
 def _codes(codes: Array | None, which: Array) -> Array:
@@ -315,6 +329,20 @@ def regrouped(parts: list[Part]) -> Part:
     weights = None if parts[0].weights is None else np.concatenate([p.weights for p in parts])  # type: ignore[misc]
     rows = np.concatenate([p.rows for p in parts])  # type: ignore[misc]
     return sorted_part(np.concatenate([p.y for p in parts]), columns, weights, codes, rows)
+
+
+def thinned(part: Part, most: int = 256) -> Part:
+    """Return at most so many rows of each group."""
+    picked = np.concatenate([
+        np.arange(a, b, max(1, (b - a) // most)) for a, b in zip(part.lower, part.upper, strict=True)
+    ])  # fmt: skip
+    sizes = [len(range(a, b, max(1, (b - a) // most))) for a, b in zip(part.lower, part.upper, strict=True)]
+    upper = np.cumsum(sizes)
+    return Part(
+        part.y[picked], tuple(None if c is None else c[picked] for c in part.columns),
+        None if part.weights is None else part.weights[picked], part.groups, upper - sizes, upper, 0,
+        None if part.rows is None else part.rows[picked],
+    )  # fmt: skip
 
 
 def tasks(parts: Any, groups: Array) -> Iterator[Task]:

@@ -12,7 +12,7 @@ from nll.errors import UsageError
 from nll.tasks.fit import newton
 from nll.tasks.fit.links import Links
 from nll.tasks.fit.newton import CONVERGED, INFEASIBLE, Path, minimise
-from nll.tasks.fit.problem import SAMPLE, Part, Problem, regrouped
+from nll.tasks.fit.problem import SAMPLE, Part, Problem, regrouped, thinned
 from nll.tasks.fit.starts import Sample, starts
 
 Array = npt.NDArray[Any]
@@ -268,20 +268,6 @@ def shown(part: Part, names: list[str]) -> Part:
     known = np.where(upper == np.inf, lower, np.where(lower == -np.inf, upper, middles))
     middle = np.median(known[np.isfinite(known)]) if np.isfinite(known).any() else 0.0
     return replace(part, y=np.where(np.isfinite(known), known, middle))
-
-
-def thinned(part: Part, most: int = 256) -> Part:
-    """Return at most so many rows of each group."""
-    picked = np.concatenate([
-        np.arange(a, b, max(1, (b - a) // most)) for a, b in zip(part.lower, part.upper, strict=True)
-    ])  # fmt: skip
-    sizes = [len(range(a, b, max(1, (b - a) // most))) for a, b in zip(part.lower, part.upper, strict=True)]
-    upper = np.cumsum(sizes)
-    return Part(
-        part.y[picked], tuple(None if c is None else c[picked] for c in part.columns),
-        None if part.weights is None else part.weights[picked], part.groups, upper - sizes, upper, 0,
-        None if part.rows is None else part.rows[picked],
-    )  # fmt: skip
 
 
 def joined(parts: list[Part]) -> Part:

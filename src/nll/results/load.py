@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from nll.results.fits import Fits
 
 VERSION = 1
-KINDS = ("fit", "fits", "fit of rows", "joint fit")
+MOST_CHARACTERS = 1 << 29
+KINDS = ("fit", "fits", "fit of rows", "joint fit", "sequence fit", "sequence model")
 COUNTS = ("n", "iterations", "passes", "read", "missing", "unweighted", "impossible")
 FLAGS = ("converged", "cov_ok")
 NAMES = ("at_boundary", "warnings")
@@ -55,9 +57,12 @@ def load(saved: str | Path) -> Fit | Fits:
     else:
         place = str(saved)
         try:
-            text = Path(saved).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            with Path(saved).open(encoding="utf-8") as file:
+                text = file.read(MOST_CHARACTERS + 1)
+        except (OSError, ValueError) as error:  # bytes that are not UTF-8, and a NUL in the name
             raise DataError(f"cannot read {place}: {first_line(error)}") from error
+    if len(text) > MOST_CHARACTERS:
+        raise DataError(f"{place} is longer than {MOST_CHARACTERS:,} characters, which no saved fit is")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -89,6 +94,10 @@ def _of_kind(kind: str, document: Mapping[str, Any]) -> Fit | Fits:
         from nll.results.joint_fit import joint_fit_from_dict
 
         return joint_fit_from_dict(document)
+    if kind in ("sequence fit", "sequence model"):
+        # By name: the layer above this one knows the models, and this one does not.
+        saving = import_module("nll.tasks.sequences.saving")
+        return saving.fit_from_dict(document) if kind == "sequence fit" else saving.model_from_dict(document)
     return fit_from_dict(document)
 
 

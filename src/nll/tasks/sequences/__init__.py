@@ -1,0 +1,1 @@
+"""Sequences: Markov chains, n-grams and hidden Markov models."""

@@ -22,6 +22,6 @@ def test_the_picture_has_steps_points_and_band(tmp_path: Path) -> None:
     assert [row["x"] for row in steps[::2]] == list(d.low)
     assert [row["observed"] for row in points] == list(d.observed)
     assert [row["upper"] for row in band] == list(d.band[1])
-    assert f"{d.miscalibration.mean:.6g}" in chart["title"]["subtitle"]
+    assert f"miscalibration {d.miscalibration.mean:.4g}" in chart["title"]["subtitle"][1]
     assert save(reliability(d), tmp_path / "r.svg").read_text().startswith("<svg")
     assert len(reliability(nll.decompose([0, 1], nll.Bernoulli(probs=[0.2, 0.7]))).to_dict()["layer"]) == 3

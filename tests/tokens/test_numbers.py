@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import nll
 from nll.states.documents import DocumentTallies, Part, exact_count
@@ -111,7 +112,7 @@ def test_clusters_by_a_field(log):
     assert found.mean == pytest.approx(mean / math.log(2.0), rel=1e-13)
     assert found.stderr == pytest.approx(stderr / math.log(2.0), rel=1e-11)
     low, high = found.ci(0.9)
-    assert high - low == pytest.approx(2 * 1.6448536269514722 * found.stderr, rel=1e-9)
+    assert high - low == pytest.approx(2 * stats.t.ppf(0.95, 2) * found.stderr, rel=1e-8)
 
 
 def test_groups(log):

@@ -20,5 +20,8 @@ def test_options_that_are_shown_exist():
     assert len(shown) >= 4
     for line in shown:
         words = shlex.split(line)
-        known = {option for parameter in main.commands[words[0]].params for option in parameter.opts}
+        command = main.commands[words[0]]
+        if words[0] == "plot":
+            command = command.commands[words[1]]
+        known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, line

@@ -1,4 +1,4 @@
-"""`nll demo`: three real forecasts of rain, scored beside scikit-learn, compared, and a fit, in one page."""
+"""`nll demo`: three real forecasts of rain, scored, compared and fitted, and two language models, in one page."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nll.results.comparison import Comparison, Comparisons
     from nll.results.fits import Fits
 
+LOGS = {"characters": "amendments_characters", "pieces": "amendments_pieces"}
 MODELS = {"p_month": "calendar", "p_logistic": "logistic", "p_boosting": "boosting"}
 SEASONS = ("winter", "spring", "summer", "autumn")
 
@@ -27,7 +28,7 @@ LOG_LOSS_BY = "scikit-learn 1.9.1, as stored"
 
 @click.command()
 def demo() -> None:
-    """Score, compare and fit real forecasts of rain that come with nll, and say what to try next."""
+    """Score, compare and fit forecasts of rain and language models that come with nll, and say what to try next."""
     from nll.cli.terminal import show
     from nll.data import path
     from nll.families.bernoulli import Bernoulli
@@ -48,8 +49,9 @@ def demo() -> None:
     )
     click.echo("\n" + _differences(compared.total))
     click.echo("\n" + _fitted(fit("y", Bernoulli, rain, by="season")))
+    click.echo("\n" + _language_models({name: path(file) for name, file in LOGS.items()}))
     click.echo("\nTry next:")
-    for line in _next(rain):
+    for line in _next(rain, *(path(file) for file in LOGS.values())):
         click.echo(f"  {line}")
 
 
@@ -111,19 +113,56 @@ def _fitted(seasons: Fits) -> str:
     return f"How often it rained, a Bernoulli fitted to each season: {', '.join(found)}."
 
 
-def _next(rain: Path) -> list[str]:
+def _language_models(logs: dict[str, Path]) -> str:
+    """Say how well two language models predict the same texts, which they cut into different tokens."""
+    from nll.results.token_comparison import TokenComparison
+    from nll.tasks.tokens.compare import compare_tokens
+
+    total = compare_tokens(logs)
+    assert isinstance(total, TokenComparison)
+    best = total[total.best].score
+    lines = [
+        f"Two small language models of the Bill of Rights ({best.documents} documents, "
+        f"{best.rates['text_bytes'].count:,} bytes), each amendment predicted from the others:",
+        "              tokens  perplexity  bits a byte",
+    ]
+    for each in total.standings:
+        score = each.score
+        rate = f"{score.bits_per_byte:.4f} ± {score.per('bits-per-byte')[1]:.4f}"
+        lines.append(f"  {each.name:<10} {score.tokens:>7,}  {score.perplexity:>10.1f}  {rate}")
+    other = total.standings[1]
+    lines.append(
+        f"Their tokens differ, so that perplexities do not compare. Bits a byte do: {other.name} loses "
+        f"{other.difference:.4f} ± {other.stderr:.4f} to {total.base}"
+    )
+    close = ": they cannot be told apart by these texts" if other.low < 0.0 < other.high else ""
+    lines.append(f"  95 % interval {other.low:.4f} to {other.high:.4f}   p = {other.p_value:.1g}{close}")
+    return "\n".join(lines)
+
+
+def _next(rain: Path, characters: Path, pieces: Path) -> list[str]:
     """Return lines that work when they are pasted into the shell that ran this."""
-    path = rain.relative_to(Path.cwd()) if rain.is_relative_to(Path.cwd()) else rain
-    file, nll = shlex.quote(str(path)), command()
+    file, a, b = (_quoted(path) for path in (rain, characters, pieces))
+    nll = command()
     return [
         f"{nll} score {file} -y y -d 'Bernoulli(probs=p_boosting)' --by year --cluster week",
         f"{nll} score {file} -y y -d 'Bernoulli(probs=p_logistic)' --units bits --where \"season = 'winter'\" --json",
         f"{nll} compare {file} -y y -d 'a=Bernoulli(probs=p_month)' -d 'b=Bernoulli(probs=p_boosting)' --by season",
+        f"{nll} decompose {file} -y y -d 'Bernoulli(probs=p_boosting)' --cluster week",
         f"{nll} fit {file} -y y -f Bernoulli --by season",
         f"{nll} check {file} -d 'Bernoulli(probs=p_month)' -y y",
+        f"{nll} tokens {a} {b} --by model --unit bits-per-byte",
+        f"{nll} compare-tokens {a} {b} --by about",
+        f"{nll} plot strip {b} --document 'Amendment I' -o strip.html",
+        f"{nll} plot reliability {file} -y y -d 'Bernoulli(probs=p_boosting)' -o reliability.html",
         f"{nll} families",
         f"{nll} plot loss -o loss.html",
     ]
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as a shell takes it, as short as it goes."""
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
 
 
 def command() -> str:

@@ -25,9 +25,8 @@ UNIT_NAMES = (
 )
 FORMAT_NAMES = ("vllm", "openai-chat", "completions", "llama.cpp", "huggingface", "plain")
 
-SHARED = (
-    click.option("--span", metavar="NAME", help="Only the 'answer', or [from, to) in characters that a field has."),
-    click.option("--cluster", default="document", show_default=True, metavar="FIELD", help="For standard errors."),
+# How logs are read, and what of them is scored.
+READ = (
     click.option("--format", type=click.Choice(FORMAT_NAMES), help="Of the lines; by default their shape tells."),
     click.option("--texts", metavar="FILE", help="JSON lines with the texts (text, id) that the logs lack."),
     click.option(
@@ -38,19 +37,25 @@ SHARED = (
         help="What -9999 is: probability 0, a number, or an error.",
     ),
     click.option(
-        "--missing",
-        type=click.Choice(["error", "drop"]),
-        default="error",
-        show_default=True,
-        help="A token without a log-probability is an error, or is dropped and counted.",
-    ),
-    click.option(
         "--bad-lines",
         type=click.Choice(["error", "skip"]),
         default="error",
         show_default=True,
         help="A malformed line is an error, or is skipped and counted.",
     ),
+)
+SCORED = (
+    click.option("--span", metavar="NAME", help="Only the 'answer', or [from, to) in characters that a field has."),
+    click.option("--cluster", default="document", show_default=True, metavar="FIELD", help="For standard errors."),
+    click.option(
+        "--missing",
+        type=click.Choice(["error", "drop"]),
+        default="error",
+        show_default=True,
+        help="A token without a log-probability is an error, or is dropped and counted.",
+    ),
+)
+OUTPUT = (
     click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
     click.option("--csv", "as_csv", is_flag=True, help="Print CSV."),
 )
@@ -60,20 +65,29 @@ Examples:
   nll tokens logs.jsonl --unit bits-per-byte
   nll tokens 'logs/*.jsonl.zst' --by model,subject --span answer
   nll tokens logs.jsonl --by position --json
+  nll plot strip logs.jsonl --document ID -o strip.html
 """
 
 COMPARE_EPILOG = """\b
 Examples:
   nll compare-tokens a.jsonl b.jsonl
   nll compare-tokens new=runs/7.jsonl old=runs/3.jsonl --reference old --json
+  nll compare-tokens a.jsonl b.jsonl --by subject
 """
 
 
-def shared(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that both commands have."""
-    for option in reversed(SHARED):
-        command = option(command)
-    return command
+def _adding(options: tuple[Callable[..., Any], ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what adds these options to a command."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+read, scored, output = _adding(READ), _adding(SCORED), _adding(OUTPUT)
 
 
 @click.command(epilog=EPILOG)
@@ -83,35 +97,51 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--unit", type=click.Choice(UNIT_NAMES), default=UNIT_NAMES[0], show_default=True, help="Of the mean.")
 @click.option("--documents", is_flag=True, help="With --csv: one line a document.")
-@shared
+@scored
+@read
+@output
 def tokens(**options: Any) -> None:
     """Print the negative log-likelihood of the documents in logs of language models.
 
     FILES are JSON lines (.jsonl, .jsonl.gz, .jsonl.zst) of OpenAI, vLLM, llama.cpp, Hugging Face, or plain.
     """
-    chosen = _chosen(options)
+    one_output(options)
+    chosen = chosen_of(options)
     if options["documents"] and not options["as_csv"]:
         raise UsageError("--documents is for --csv")
-    from nll.tasks.tokens.tokens import tokens as scored
+    from nll.tasks.tokens.tokens import tokens as made
 
-    result: Any = scored(list(options["files"]), by=columns(options["by"]), unit=options["unit"], **chosen)
+    result: Any = made(list(options["files"]), by=columns(options["by"]), unit=options["unit"], **chosen)
     total = getattr(result, "total", result)
     _show(result, options, total.document_table() if options["documents"] else None, total.notes)
 
 
 @click.command("compare-tokens", epilog=COMPARE_EPILOG)
 @click.argument("models", nargs=-1, required=True, metavar="[NAME=]FILES...")
-@click.option("--unit", type=click.Choice(UNIT_NAMES), default="bits-per-byte", show_default=True, help="Of the means.")
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="FIELDS",
+    help="Compare by fields of the lines, or by bytes (of the text); by position or length, if tokens are the same.",
+)
+@click.option(
+    "--unit",
+    type=click.Choice(UNIT_NAMES),
+    help="Of the means: bits-per-byte, by position bits-per-scored-byte, if none is given.",
+)
 @click.option("--reference", metavar="NAME", help="Compare with this model, and not with the best.")
 @level
 @click.option("--pair", type=click.Choice(["id", "text"]), help="How documents are paired; by default either way.")
 @click.option(
     "--allow", multiple=True, type=click.Choice(["span", "context", "stride"]), help="What may differ after all."
 )
-@shared
+@scored
+@read
+@output
 def compare_tokens(**options: Any) -> None:
     """Compare language models by their logs of the same documents: each argument is the file of a model."""
-    chosen = _chosen(options)
+    one_output(options)
+    chosen = chosen_of(options)
     given: dict[str, Any] = {}
     plain: list[str] = []
     for each in options["models"]:
@@ -127,12 +157,13 @@ def compare_tokens(**options: Any) -> None:
     from nll.tasks.tokens.compare import compare_tokens as compared
 
     names = ("unit", "reference", "level", "pair", "allow")
-    result = compared(*([given] if given else plain), **{name: options[name] for name in names}, **chosen)
+    wanted = {name: options[name] for name in names}
+    result = compared(*([given] if given else plain), by=columns(options["by"]), **wanted, **chosen)
     _show(result, options, None, result.notes)
 
 
-def _chosen(options: dict[str, Any]) -> dict[str, Any]:
-    one_output(options)
+def chosen_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of logs as the library takes them."""
     names = ("span", "cluster", "format", "texts", "sentinel", "missing", "bad_lines")
     return {name: options[name] for name in names}
 

@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from nll.plots.output import require_altair
+from nll.plots.style import BLUE, DARK, inline, styled
 
 if TYPE_CHECKING:
     import altair
 
-BLUE, DARK, GREY, PALE = "#2a6fbb", "#1f2933", "#616e7c", "#e4e7eb"
 MARKED = (0.01, 0.1, 0.5, 0.8)
 
 
@@ -45,38 +45,8 @@ def loss() -> altair.LayerChart:
         subtitle="Nothing where the model was certain of it, and without bound where the model had ruled it out",
     )
     chart = alt.LayerChart(layer=[curve.encode(x=x, y=y), points, labels], title=title, width=560, height=280)
-    return _styled(chart)
+    return styled(chart)
 
 
 def _rows(probabilities: list[float] | tuple[float, ...]) -> altair.InlineData:
-    """Inline data, which needs neither pandas nor a data server."""
-    import altair as alt
-
-    rows = [{"p": p, "loss": -math.log(p), "label": f"p = {p:g}:  {-math.log(p):.4f}"} for p in probabilities]
-    return alt.InlineData(values=rows)
-
-
-def _styled(chart: altair.LayerChart) -> altair.LayerChart:
-    return (
-        chart.configure_view(stroke=None)
-        .configure_axis(
-            domainColor=GREY,
-            gridColor=PALE,
-            labelColor=GREY,
-            labelFontSize=12,
-            tickColor=GREY,
-            titleColor=DARK,
-            titleFontSize=13,
-            titleFontWeight="normal",
-            titlePadding=10,
-        )
-        .configure_title(
-            anchor="start",
-            color=DARK,
-            fontSize=17,
-            offset=16,
-            subtitleColor=GREY,
-            subtitleFontSize=12.5,
-            subtitlePadding=5,
-        )
-    )
+    return inline([{"p": p, "loss": -math.log(p), "label": f"p = {p:g}:  {-math.log(p):.4f}"} for p in probabilities])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     ".json": {"format": "json"},
 }
 FORMATS = tuple(OPTIONS)
+MARK = "\ue03c"  # of private use: stands for "<" until the page is written
+LESS = "\\u003c"  # as JSON may write it
 
 
 def require_altair() -> None:
@@ -63,12 +66,47 @@ def save(chart: altair.TopLevelMixin, path: str | Path) -> Path:
     MissingExtraError
         Altair or vl-convert is missing.
     """
+    path = checked(path)
+    require_altair()
+    options = OPTIONS[path.suffix.lower()]
+    if options["format"] == "html":
+        path.write_text(page(chart, options), encoding="utf-8")
+    else:
+        chart.save(str(path), **options)
+    return path
+
+
+def page(chart: altair.TopLevelMixin, options: dict[str, Any]) -> str:
+    """Return a chart as a page in which no name or title ends the script: Altair writes "<" as it is."""
+    from io import StringIO
+
+    import altair
+
+    out = StringIO()
+    altair.Chart.from_dict(_marked(chart.to_dict())).save(out, **options)
+    return out.getvalue().replace(json.dumps(MARK)[1:-1], LESS).replace(MARK, LESS)
+
+
+def _marked(value: Any) -> Any:
+    """Return plain types with MARK for each "<"."""
+    if isinstance(value, str):
+        return value.replace("<", MARK)
+    if isinstance(value, dict):
+        return {_marked(key): _marked(each) for key, each in value.items()}
+    return [_marked(each) for each in value] if isinstance(value, list) else value
+
+
+def checked(path: str | Path, endings: tuple[str, ...] = FORMATS) -> Path:
+    """Return a path to which a picture can be written, known before the picture is made.
+
+    Raises
+    ------
+    UsageError
+        Its name ends in none of `endings`, or there is no such folder.
+    """
     path = Path(path)
-    kind = path.suffix.lower()
-    if kind not in FORMATS:
-        raise UsageError(f"cannot save a picture as {str(path)!r}: its name must end in {', '.join(FORMATS)}")
+    if path.suffix.lower() not in endings:
+        raise UsageError(f"cannot save a picture as {str(path)!r}: its name must end in {', '.join(endings)}")
     if not path.parent.is_dir():
         raise UsageError(f"cannot save a picture as {str(path)!r}: there is no folder {str(path.parent)!r}")
-    require_altair()
-    chart.save(str(path), **OPTIONS[kind])
     return path

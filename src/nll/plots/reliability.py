@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nll.plots.loss import BLUE, DARK, GREY, PALE, _styled
 from nll.plots.output import require_altair
-from nll.results.show import number
+from nll.plots.style import BLUE, DARK, GREY, PALE, styled
 
 if TYPE_CHECKING:
     import altair
@@ -40,7 +39,7 @@ def reliability(decomposition: Decomposition) -> altair.LayerChart:
 
     d = decomposition
     rows = d.curve().to_dicts()
-    x = alt.X("x:Q", title="Forecast probability").scale(domain=[0, 1]).axis(format=".1f", grid=False)
+    x = alt.X("x:Q", title="Forecast probability").scale(domain=[0, 1]).axis(format=".1f", grid=False, labelFlush=False)
     y = alt.Y("observed:Q", title="Share of events").scale(domain=[0, 1]).axis(format=".1f")
     line = [{"x": end, "observed": end} for end in (0.0, 1.0)]
     steps = [{"x": row[end], "observed": row["observed"]} for row in rows for end in ("low", "high")]
@@ -56,7 +55,11 @@ def reliability(decomposition: Decomposition) -> altair.LayerChart:
     size = alt.Size("weight:Q", legend=None).scale(range=[8, 200])
     tooltip = [alt.Tooltip(f"{name}:Q", format=".4g") for name in ("x", "observed", "weight")]
     layers += [diagonal.encode(x=x, y=y), curve.encode(x=x, y=y), marks.encode(x=x, y=y, size=size, tooltip=tooltip)]
-    parts = (number(part.mean) for part in (d.score, d.uncertainty, d.discrimination, d.miscalibration))
-    subtitle = "log score {} = uncertainty {} − discrimination {} + miscalibration {}".format(*parts)
-    title = alt.TitleParams(f"Reliability of {d.n:,} forecasts", subtitle=subtitle)
-    return _styled(alt.LayerChart(layer=layers, title=title, width=420, height=420))
+    names = ("uncertainty", "discrimination", "miscalibration")
+    said = [f"{name} {getattr(d, name).mean:.4g}" for name in names]
+    subtitle = [f"Log score {d.score.mean:.4g} (nats) =", f"{said[0]} − {said[1]} + {said[2]}"]
+    if d.band[0]:
+        subtitle.append(f"Calibrated forecasts lie in the band, {100 * d.level:g} % of them at each point")
+    what = f": {d.event}" if d.event else ""
+    title = alt.TitleParams(f"Reliability of {d.n:,} forecasts{what}", subtitle=subtitle)
+    return styled(alt.LayerChart(layer=layers, title=title, width=420, height=420))

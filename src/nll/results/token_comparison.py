@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nll.results.score import jsonable
-from nll.results.show import _html, _rich, as_text, number
+from nll.results.show import MOST_GROUPS, _html, _rich, as_text, number
 from nll.results.tokens import TokenScore
 
 if TYPE_CHECKING:
@@ -145,3 +145,103 @@ class TokenComparison(Mapping[str, TokenStanding]):
 
     def _repr_html_(self) -> str:
         return _html(*self.table())
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TokenComparisons(Mapping[Any, TokenComparison]):
+    """Comparisons by group: a mapping from the key of a group to its TokenComparison, in the order of the keys.
+
+    Attributes
+    ----------
+    by : the names of the fields; a key is a value, or a tuple of values where there are several.
+    groups : the TokenComparison of each group, all with the same base.
+    total : the TokenComparison of all documents.
+    """
+
+    by: tuple[str, ...]
+    groups: Mapping[Any, TokenComparison]
+    total: TokenComparison
+
+    def __getitem__(self, key: Any) -> TokenComparison:
+        return self.groups[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.groups)
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def _named(self, key: Any) -> dict[str, Any]:
+        return dict(zip(self.by, key if len(self.by) > 1 else (key,), strict=True))
+
+    @property
+    def notes(self) -> list[str]:
+        """Say what a reader of the numbers must know."""
+        empty = [str(key) for key, each in self.groups.items() if math.isnan(each.standings[0].score.mean)]
+        found = (
+            [f"undefined (NaN), for nothing was scored or its size is unknown: {', '.join(empty[:5])}"] if empty else []
+        )
+        return [*found, *self.total.notes]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return groups and total as plain types."""
+        rows = []
+        for key, each in self.groups.items():
+            kept = {k: v for k, v in each.to_dict().items() if k not in ("unit", "level", "same_tokens", "base")}
+            rows.append({**self._named(key), **kept, **self._named(key)})
+        return {"by": list(self.by), "groups": rows, "total": self.total.to_dict(), "notes": self.notes}
+
+    def to_json(self) -> str:
+        """Return one valid JSON document: infinities and NaN, which JSON lacks, are text and null."""
+        return json.dumps(jsonable(self.to_dict()))
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return a table with one row a group and model."""
+        import polars as pl
+
+        rows = [
+            {**self._named(key), **row, "documents": each.documents, **self._named(key)}
+            for key, each in self.groups.items()
+            for row in each.to_dict()["models"]
+        ]
+        return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+
+    def table(self) -> tuple[str, list[str], list[list[str]], list[str]]:
+        """Return title, header, rows and notes."""
+        title, notes = self.total.table()[0], self.notes
+        header = ["model", "documents", "mean", "difference", "stderr", "interval", "p", "wins"]
+        body: list[list[str]] = []
+        groups = list(self.groups.items())
+        for key, each in groups[:MOST_GROUPS]:
+            body += [[*map(str, self._named(key).values()), *line] for line in _lines(each)]
+        body += [["all", *[""] * (len(self.by) - 1), *line] for line in _lines(self.total)]
+        if len(groups) > MOST_GROUPS:
+            notes = [f"{len(groups) - MOST_GROUPS:,} more groups: .to_polars() (or --csv) has them all", *notes]
+        return f"{title}; {100 * self.total.level:g} % intervals", [*self.by, *header], body, notes
+
+    def rich_table(self) -> RenderableType:
+        """Return the comparisons as a rich table."""
+        return _rich(*self.table(), len(self.by) + 1)
+
+    def __repr__(self) -> str:
+        return as_text(self.rich_table())
+
+    def _repr_html_(self) -> str:
+        return _html(*self.table())
+
+
+def _lines(comparison: TokenComparison) -> Iterator[list[str]]:
+    """Write the models of a group in four digits, so that a line fits a terminal."""
+    for each in comparison.standings:
+        own = [each.name, f"{comparison.documents:,}", _short(each.score.mean)]
+        if each.name == comparison.base:
+            yield [*own, *[""] * 5]
+            continue
+        interval = f"{_short(each.low)} to {_short(each.high)}" if math.isfinite(each.low) else "–"
+        p_value = "–" if math.isnan(each.p_value) else f"{each.p_value:.2g}"
+        numbers = [_short(each.difference), _short(each.stderr), interval, p_value]
+        yield [*own, *numbers, f"{each.wins:,}"]
+
+
+def _short(x: float) -> str:
+    return "–" if math.isnan(x) else f"{x:.4g}"

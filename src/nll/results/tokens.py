@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nll.errors import UsageError, unknown
-from nll.results.scale import normal_quantile
 from nll.results.score import jsonable
 from nll.results.show import MOST_GROUPS, _html, _rich, as_text, number
+from nll.results.student import t_quantile
 
 if TYPE_CHECKING:
     import polars as pl
@@ -121,10 +121,10 @@ class TokenScore:
         return self.per(self.unit)[1]
 
     def ci(self, level: float = 0.95) -> tuple[float, float]:
-        """Return the normal interval mean -+ z stderr."""
+        """Return mean -+ t stderr, t of Student's with one degree of freedom less than clusters; NaN of one cluster."""
         if not 0.0 < level < 1.0:
             raise UsageError(f"a confidence level is between 0 and 1; got {level!r}")
-        half = normal_quantile(level) * self.stderr
+        half = t_quantile(level, self.clusters - 1.0) * self.stderr if self.clusters > 1 else math.nan
         return self.mean - half, self.mean + half
 
     @property

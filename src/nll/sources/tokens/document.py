@@ -113,7 +113,7 @@ def said(entry: dict[str, Any], name: str = "token") -> bytes | str | None:
     given = entry.get("bytes")
     if given is not None:
         try:
-            return bytes(given)
+            return bytes(listed(given, "bytes"))  # bytes(10**12) would be a terabyte of zeros
         except (TypeError, ValueError):
             raise DataError(f"the bytes of a token are whole numbers from 0 to 255; found {given!r:.60}") from None
     return word(entry.get(name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,11 @@ from typing import Any, BinaryIO, cast
 
 from nll.errors import DataError, UsageError, first_line
 from nll.sources.paths import Pathlike, expand, is_remote
+from nll.sources.tokens.ahead import ReadAhead
 
+BLOCK = 1 << 20  # bytes read at once
+AHEAD = 4  # blocks that are unpacked before they are asked for
+LONGEST_LINE = 1 << 28  # bytes: a line is read whole, and a gigabyte of zeros packs into a megabyte
 ENDINGS = (".jsonl", ".ndjson", ".json")
 PACKED = (".gz", ".zst")
 
@@ -23,7 +28,7 @@ def log_files(files: Pathlike | Sequence[Pathlike]) -> list[str]:
     found: list[str] = []
     for each in given:
         path = Path(each).expanduser()
-        if path.is_dir():
+        if _is_folder(path):
             inside = sorted(str(file) for file in path.rglob("*") if file.is_file() and is_log(str(file)))
             if not inside:
                 raise UsageError(f"the folder {path} holds no JSON lines")
@@ -42,6 +47,13 @@ def log_files(files: Pathlike | Sequence[Pathlike]) -> list[str]:
     return found
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long: `expand` says so
+        return False
+
+
 def is_log(path: str) -> bool:
     """Whether a name is that of JSON lines, packed or not."""
     name = path.lower()
@@ -50,15 +62,68 @@ def is_log(path: str) -> bool:
     return name.endswith(ENDINGS)
 
 
+def is_packed(path: str) -> bool:
+    """Whether a name is that of a packed file."""
+    return path.lower().endswith(PACKED)
+
+
 def lines(path: str) -> Iterator[tuple[int, bytes]]:
     """Return the lines of a file that are not empty, numbered from 1, one at a time."""
+    for first, block in blocks(path):
+        for number, line in enumerate(block, first):
+            if line and not line.isspace():
+                yield number, line
+
+
+def blocks(path: str, start: int = 0, stop: int | None = None, first: int = 1) -> Iterator[tuple[int, list[bytes]]]:
+    """Return a file in blocks of lines, each with the number of its first line; packed files are read ahead.
+
+    Of a plain file it may be the part from `start` up to `stop`, both at the beginning of a line, the first of number
+    `first`.
+    """
+    if is_packed(path):
+        with ReadAhead(_blocks(path, 0, None, first), AHEAD) as ahead:
+            yield from ahead
+    else:
+        yield from _blocks(path, start, stop, first)
+
+
+def _blocks(path: str, start: int, stop: int | None, first: int) -> Iterator[tuple[int, list[bytes]]]:
     with _opened(path) as file:
         try:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, line
+            if start:
+                file.seek(start)
+            left = math.inf if stop is None else stop - start
+            while left > 0 and (data := file.read(int(min(BLOCK, left)))):
+                if not data.endswith(b"\n"):
+                    data += _rest(file, path)
+                left -= len(data)
+                block = data.split(b"\n")
+                if not block[-1]:
+                    block.pop()
+                yield first, block
+                first += len(block)
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{path}: the file is broken: {first_line(error)}") from None
+
+
+def parts(path: str, size: int) -> Iterator[tuple[int, int, int]]:
+    """Return the parts of a plain file, of about `size` bytes: where each starts and stops, and its first line."""
+    first, start = 1, 0
+    with Path(path).open("rb") as file:
+        while data := file.read(size):
+            stop = start + len(data) + len(rest := b"" if data.endswith(b"\n") else _rest(file, path))
+            yield start, stop, first
+            first += data.count(b"\n") + rest.count(b"\n")
+            start = stop
+
+
+def _rest(file: BinaryIO, path: str) -> bytes:
+    """Return the rest of a line, which is read whole: a gigabyte of zeros packs into a megabyte."""
+    rest = file.readline(LONGEST_LINE)
+    if len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
+        raise DataError(f"{path}: a line has more than {LONGEST_LINE:,} bytes, which is no document")
+    return rest
 
 
 @contextmanager
@@ -110,6 +175,8 @@ def parsed(line: bytes) -> dict[str, Any]:
         raise DataError(f"not valid JSON: {error.msg} (column {error.colno})") from None
     except RecursionError:
         raise DataError("not valid JSON: nested too deep") from None
+    except ValueError as error:  # a whole number of thousands of digits
+        raise DataError(f"not valid JSON: {first_line(error)}") from None
     if not isinstance(value, dict):
         raise DataError(f"a line is one JSON object; found {value!r:.60}")
     return value

@@ -133,7 +133,7 @@ def _escaped(token: Token) -> bytes:
     return b"".join(bytes([int(part, 16)]) if i % 2 else _plain(part) for i, part in enumerate(parts))
 
 
-def _half_escaped(token: Token) -> bytes:
+def half_escaped(token: Token) -> bytes:
     r"""Read "\xf0" as a byte where it is none of ASCII, which never is half a character."""
     if not isinstance(token, str):
         return token or b""
@@ -149,7 +149,7 @@ def _sentencepiece(token: Token) -> bytes:
 
 
 @cache
-def _letters() -> dict[str, int]:
+def byte_letters() -> dict[str, int]:
     """Return the byte that each letter stands for in byte-level vocabularies, as that of GPT-2: "Ġ" is a space.
 
     Printable bytes of Latin-1 stand for themselves; the others, in their order, are the letters from U+0100 on.
@@ -162,7 +162,7 @@ def _letters() -> dict[str, int]:
 def _byte_level(token: Token) -> bytes:
     if not isinstance(token, str):
         return token or b""
-    letters = _letters()
+    letters = byte_letters()
     return bytes([letters[c] for c in token]) if all(c in letters for c in token) else _plain(token)
 
 
@@ -171,7 +171,7 @@ def _readers(tokens: list[Token]) -> Iterator[Callable[[Token], bytes]]:
     joined = "".join(token for token in tokens if isinstance(token, str))
     yield _plain
     if "\\x" in joined:
-        yield _half_escaped
+        yield half_escaped
         yield _escaped
     if not joined.isascii():
         yield _byte_level

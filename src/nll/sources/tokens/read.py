@@ -76,6 +76,17 @@ class Logs:
         if len(self.first_skipped) < EXAMPLES:
             self.first_skipped.append(f"{path}:{number}: {error}")
 
+    def merge(self, other: Logs) -> None:
+        """Add the counts of lines that follow."""
+        self.read += other.read
+        self.skipped += other.skipped
+        self.first_skipped = [*self.first_skipped, *other.first_skipped][:EXAMPLES]
+
+    def check_not_all_bad(self) -> None:
+        """Raise DataError if no line could be read, once all were tried."""
+        if self.read and self.skipped == self.read:
+            raise DataError(f"all {self.read:,} lines are bad; the first: {self.first_skipped[0]}")
+
     def _give_text(self, document: Document, count: int) -> None:
         if self.texts is None:
             return
@@ -101,7 +112,7 @@ def _texts(texts: Texts) -> Mapping[str, str] | list[str] | None:
     for number, line in lines(log_files(texts)[0]):
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise DataError(f"{texts}:{number}: not valid JSON") from None
         text = value.get("text") if isinstance(value, dict) else value
         if not isinstance(text, str):

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nll.errors import DataError, UsageError, unknown
 from nll.results.moments import UNIT, clustered
-from nll.results.token_comparison import TokenComparison, TokenStanding
+from nll.results.token_comparison import TokenComparison, TokenComparisons, TokenStanding
 from nll.results.tokens import UNITS, TokenScore, check_unit
 from nll.sources.tokens.read import BadLines, Logs, Texts
 from nll.tasks.compare.tails import t_quantile, two_sided_t
+from nll.tasks.tokens.groups import BYTES, IN_TOKENS, grouped, labelled, unit_by
+from nll.tasks.tokens.pairing import DIFFERENCES, check_alike, paired, same_tokens
 from nll.tasks.tokens.summary import Choices, Missing, Sentinel, Summary
 from nll.tasks.tokens.tokens import Pass, summaries
-
-# What two models may differ in only if one asks for it, and what a message calls it.
-DIFFERENCES = {
-    "span": "the scored part of the text",
-    "context": "the context",
-    "stride": "the stride",
-}
 
 
 def compare_tokens(
     *models: Any,
-    unit: str = "bits-per-byte",
+    by: str | Sequence[str] | None = None,
+    unit: str | None = None,
     reference: str | None = None,
     level: float = 0.95,
     pair: str | None = None,
@@ -39,7 +36,7 @@ def compare_tokens(
     sentinel: Sentinel = "impossible",
     missing: Missing = "error",
     bad_lines: BadLines = "error",
-) -> TokenComparison:
+) -> TokenComparison | TokenComparisons:
     r"""Compare language models by their logs of the same documents, paired by document.
 
     Each model is compared with the best one, or with `reference`, by the difference of NLL divided by the bytes of the
@@ -49,18 +46,26 @@ def compare_tokens(
     Parameters
     ----------
     models : {name: files}, or the files of two or more models, which are named by them.
-    unit : bits-per-byte, nats-per-byte, bits-per-char, bits-per-word; nats-per-token and bits-per-token only where all
-        models cut each text into the same tokens.
+    by : compare by a field of the lines, the same in all logs; by "bytes", the length of the text in powers of two;
+        or by "position" or "length" in tokens, alike, which needs models that cut texts into the same tokens. Or by
+        several. All groups are compared with the same model.
+    unit : bits-per-byte, nats-per-byte, bits-per-scored-byte, bits-per-char, bits-per-word; nats-per-token and
+        bits-per-token only where all models cut each text into the same tokens. By default bits-per-byte, and by
+        position, where only scored bytes are known, bits-per-scored-byte.
     reference : the model to compare with, in place of the best one.
     level : of the intervals.
     pair : "id" or "text", by which documents are paired; by default ids, where both have the same, else texts.
     allow : what may differ after all: "span", "context", "stride".
     span, cluster, format, texts, sentinel, missing, bad_lines : as in `tokens`.
 
+    Returns
+    -------
+    TokenComparison, or TokenComparisons by group.
+
     Raises
     ------
     UsageError : the models do not compare.
-    DataError : as in `tokens`.
+    DataError : as in `tokens`; or two logs give a document another group.
 
     Examples
     --------
@@ -76,10 +81,64 @@ def compare_tokens(
     >>> found = nll.compare_tokens({"a": a, "b": b})
     >>> found.best, round(found["b"].difference, 4), round(found["b"].stderr, 4)
     ('a', 0.541, 0.1803)
+    >>> by = nll.compare_tokens({"a": a, "b": b}, by="position")
+    >>> {place: round(each["b"].difference, 4) for place, each in by.items()}
+    {'0': 0.3607, '1': 0.7213}
     """
     named = _named(models)
-    check_unit(unit)
+    names = (by,) if isinstance(by, str) else tuple(by or ())
+    unit = unit_by(names, unit)
     overlooked = (allow,) if isinstance(allow, str) else tuple(allow)
+    _check_options(named, names, unit, overlooked, reference, level, pair)
+    choices = Choices(tuple(name for name in names if name != BYTES), span, cluster, sentinel, missing)
+    logs = {name: Logs.open(files, format, bad_lines, texts) for name, files in named.items()}
+    pairs = paired({name: list(summaries(each, choices)) for name, each in logs.items()}, pair)
+    allowed = check_alike(pairs, list(named), overlooked)
+    same = same_tokens(pairs)
+    _check_tokens(names, unit, same)
+    about = About(unit, reference, level, same, allowed)
+    # Groups are compared with the model that is best in all, so that their differences can be read side by side.
+    total = _compared(pairs, logs, about)
+    if not names:
+        return total
+    within = replace(about, reference=total.base, partly=True)
+    made = {
+        labelled(names, key): _compared(found, {name: Logs([]) for name in named}, within)
+        for key, found in grouped(pairs, list(named), names).items()
+    }
+    return TokenComparisons(names, made, total)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a comparison was asked for, and what was found of the logs.
+
+    Attributes
+    ----------
+    partly : whether it is that of a group, in which a model may have nothing that was scored.
+    """
+
+    unit: str
+    reference: str | None
+    level: float
+    same: bool | None
+    allowed: tuple[str, ...] = ()
+    partly: bool = False
+
+
+def _check_options(
+    named: dict[str, Any],
+    by: tuple[str, ...],
+    unit: str,
+    overlooked: tuple[str, ...],
+    reference: str | None,
+    level: float,
+    pair: str | None,
+) -> None:
+    """Refuse what cannot be asked for, before any log is read."""
+    check_unit(unit)
+    if len(set(by)) < len(by):
+        raise UsageError(f"by names a field twice: {list(by)}")
     for each in overlooked:
         if each not in DIFFERENCES:
             raise UsageError(unknown("difference to allow", each, DIFFERENCES))
@@ -89,25 +148,19 @@ def compare_tokens(
         raise UsageError(f"a confidence level is between 0 and 1; got {level!r}")
     if pair not in (None, "id", "text"):
         raise UsageError(f"pair is 'id' or 'text'; got {pair!r}")
-    choices = Choices((), span, cluster, sentinel, missing)
-    scores: dict[str, TokenScore] = {}
-    documents: dict[str, list[Summary]] = {}
-    for name, files in named.items():
-        logs = Logs.open(files, format, bad_lines, texts)
-        run = Pass(choices, unit)
-        documents[name] = list(summaries(logs, choices))
-        for found in documents[name]:
-            run.add(found)
-        score = run.finish(logs, name)
-        assert isinstance(score, TokenScore)
-        scores[name] = score
-    pairs = _paired(documents, pair)
-    allowed = _check(pairs, list(named), overlooked)
-    same = _same_tokens(pairs)
-    if UNITS[unit][0] == "tokens" and not same:
-        why = "cut the texts into different tokens" if same is False else "do not say into which tokens texts are cut"
+
+
+def _check_tokens(by: tuple[str, ...], unit: str, same: bool | None) -> None:
+    """Refuse units and groups of tokens, if the models cut texts into different ones."""
+    if same:
+        return
+    why = "cut the texts into different tokens" if same is False else "do not say into which tokens texts are cut"
+    if UNITS[unit][0] == "tokens":
         raise UsageError(f"the models {why}, so that {unit} and perplexities do not compare; bits-per-byte does")
-    return _compared(scores, pairs, unit, reference, level, same, allowed)
+    for name in by:
+        if name in IN_TOKENS:
+            hint = f"by={BYTES!r} groups by the length of the text in bytes"
+            raise UsageError(f"the models {why}, so that {name} in tokens is not the same for all; {hint}")
 
 
 def _named(models: tuple[Any, ...]) -> dict[str, Any]:
@@ -133,113 +186,36 @@ def _named(models: tuple[Any, ...]) -> dict[str, Any]:
     return named
 
 
-def _paired(documents: dict[str, list[Summary]], pair: str | None) -> list[tuple[Summary, ...]]:
-    """Return the documents of all models side by side, in the order of the first model."""
-    names = list(documents)
-    first = documents[names[0]]
-    if not first:
-        raise UsageError(f"{names[0]} has no documents")
-    tried: list[str] = []
-    for kind, key in (("id", lambda found: found.name), ("text", lambda found: found.text)):
-        if pair not in (None, kind):
-            continue
-        keyed = {name: _by_key(found, key) for name, found in documents.items()}
-        if any(each is None for each in keyed.values()):
-            tried.append(f"texts are not in the logs of {', '.join(n for n, e in keyed.items() if e is None)}")
-            continue
-        base = keyed[names[0]] or {}
-        other = next((name for name in names[1:] if (keyed[name] or {}).keys() != base.keys()), None)
-        if other is None:
-            return [tuple((keyed[name] or {})[where] for name in names) for where in base]
-        tried.append(_unlike(kind, names[0], base, other, keyed[other] or {}))
-    raise UsageError(f"the models do not have the same documents: {'; '.join(tried)}")
-
-
-def _by_key(found: list[Summary], key: Callable[[Summary], Any]) -> dict[Any, Summary] | None:
-    """Return documents by key, and by a number where several have the same."""
-    seen: dict[Any, int] = {}
-    keyed: dict[Any, Summary] = {}
-    for each in found:
-        own = key(each)
-        if own is None:
-            return None
-        keyed[own, seen.setdefault(own, 0)] = each
-        seen[own] += 1
-    return keyed
-
-
-def _unlike(kind: str, a: str, base: dict[Any, Summary], b: str, other: dict[Any, Summary]) -> str:
-    only_a, only_b = [base[k] for k in base if k not in other], [other[k] for k in other if k not in base]
-    example, whose = (only_a[0], a) if only_a else (only_b[0], b)
-    return (
-        f"by {kind}, {len(only_a):,} of {len(base):,} are only in {a} and {len(only_b):,} of {len(other):,} only in {b}"
-        f" (the first: {example.name!r} of {whose})"
-    )
-
-
-def _check(pairs: list[tuple[Summary, ...]], names: list[str], overlooked: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse documents that differ in what they must share; return the differences that were overlooked."""
-    found: dict[str, None] = {}
-    for each in pairs:
-        first = each[0]
-        for name, other in zip(names[1:], each[1:], strict=True):
-            where = f"document {first.name!r} ({first.path}:{first.line} and {other.path}:{other.line})"
-            if first.text is None or other.text is None:
-                lacking = names[0] if first.text is None else name
-                raise UsageError(f"{where}: the log of {lacking} has no text; texts= gives the texts")
-            if first.text != other.text:
-                raise UsageError(f"{where}: the texts of {names[0]} and {name} differ")
-            for what, is_same in _differences(first, other):
-                if is_same:
-                    continue
-                message = f"{DIFFERENCES[what]} of {names[0]} and {name} differs"
-                if what not in overlooked:
-                    raise UsageError(f"{where}: {message}, so that they do not compare; allow={what!r} overlooks it")
-                found.setdefault(message)
-    return tuple(found)
-
-
-def _differences(a: Summary, b: Summary) -> list[tuple[str, bool]]:
-    known = a.scored is not None and a.scored == b.scored
-    same_size = a.whole.size("text_bytes") == b.whole.size("text_bytes")
-    return [("span", known and same_size), ("context", a.context == b.context), ("stride", a.stride == b.stride)]
-
-
-def _same_tokens(pairs: list[tuple[Summary, ...]]) -> bool | None:
-    """Whether all models cut all texts alike; None where a log does not say, and none differs."""
-    unknown_cut = False
-    for each in pairs:
-        cuts = {found.cut for found in each}
-        if len(cuts - {None}) > 1:
-            return False
-        unknown_cut |= None in cuts
-    return None if unknown_cut else True
-
-
-def _compared(
-    scores: dict[str, TokenScore],
-    pairs: list[tuple[Summary, ...]],
-    unit: str,
-    reference: str | None,
-    level: float,
-    same: bool | None,
-    allowed: tuple[str, ...],
-) -> TokenComparison:
-    names = list(scores)
-    if any(math.isnan(score.mean) for score in scores.values()):
-        raise UsageError(f"{unit} is undefined: nothing was scored, or {UNITS[unit][0]} are unknown")
-    order = sorted(names, key=lambda name: (scores[name].mean, names.index(name)))
-    base = order[0] if reference is None else reference
+def _compared(pairs: list[tuple[Summary, ...]], logs: dict[str, Logs], about: About) -> TokenComparison:
+    """Return the comparison of the models on these documents."""
+    names = list(logs)
+    scores = {name: _score(name, [each[i] for each in pairs], logs[name], about) for i, name in enumerate(names)}
+    undefined = any(math.isnan(score.mean) for score in scores.values())
+    if undefined and not about.partly:
+        raise UsageError(f"{about.unit} is undefined: nothing was scored, or {UNITS[about.unit][0]} are unknown")
+    order = names if undefined else sorted(names, key=lambda name: (scores[name].mean, names.index(name)))
+    base = order[0] if about.reference is None else about.reference
     clusters = len({each[0].cluster for each in pairs})
-    standings = [
-        TokenStanding(name, scores[name])
-        if name == base
-        else _standing(
-            name, scores, base, [(each[names.index(name)], each[names.index(base)]) for each in pairs], level
-        )
-        for name in order
-    ]
-    return TokenComparison(tuple(standings), base, unit, level, len(pairs), clusters, same, allowed)
+    standings = []
+    for name in order:
+        own = [(each[names.index(name)], each[names.index(base)]) for each in pairs]
+        if name == base:
+            standings.append(TokenStanding(name, scores[name]))
+        elif undefined:
+            standings.append(TokenStanding(name, scores[name], math.nan))
+        else:
+            standings.append(_standing(name, scores, base, own, about.level))
+    kept = (about.unit, about.level, len(pairs), clusters, about.same, about.allowed)
+    return TokenComparison(tuple(standings), base, *kept)
+
+
+def _score(name: str, documents: list[Summary], logs: Logs, about: About) -> TokenScore:
+    run = Pass(Choices(), about.unit)
+    for found in documents:
+        run.add(found)
+    score = run.finish(logs, name)
+    assert isinstance(score, TokenScore)
+    return score
 
 
 def _standing(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -78,6 +77,11 @@ class Summary:
     context: Any = None
     stride: Any = None
     first_impossible: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it is: its name, where its line has none."""
+        return f"{self.path}:{self.line}" + (f", choice {self.choice}" if self.choice else "")
 
 
 def summary(document: Document, choices: Choices) -> Summary:
@@ -224,7 +228,7 @@ def _chosen(document: Document, measure: Measure, span: str | None) -> tuple[lis
         kept = [any(low < right and left < high for left, right in ranges) for low, high in ends]
     whole = measure.text.encode()
     texts = [whole[left:right].decode("utf-8", "replace") for left, right in ranges]
-    lengths = [sum(column) for column in zip(*map(_known_lengths, texts), strict=True)] or [0, 0]
+    lengths = [sum(column) for column in zip(*map(known_lengths, texts), strict=True)] or [0, 0]
     scored = sum(
         high - low
         for (low, high), keep, value in zip(ends, kept, document.logprobs, strict=True)
@@ -234,12 +238,14 @@ def _chosen(document: Document, measure: Measure, span: str | None) -> tuple[lis
 
 
 def _lengths(text: str | None) -> tuple[int | None, int | None]:
-    return (None, None) if text is None else _known_lengths(text)
+    return (None, None) if text is None else known_lengths(text)
 
 
-def _known_lengths(text: str) -> tuple[int, int]:
+def known_lengths(text: str) -> tuple[int, int]:
     r"""Return characters and words; words as lm-eval counts them, by `re.split(r"\s+", text)`."""
-    return len(text), len(re.split(r"\s+", text))
+    if not text:
+        return 0, 1
+    return len(text), len(text.split()) + text[0].isspace() + text[-1].isspace()
 
 
 def _ranges(fields: Mapping[str, Any], span: str, text: str) -> list[tuple[int, int]]:

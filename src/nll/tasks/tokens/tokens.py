@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from nll.engines.local import Local
 from nll.errors import DataError, UsageError
-from nll.numerics.exact import exact_sum, rounded
-from nll.results.moments import UNIT, clustered
-from nll.results.tokens import DocumentScore, Rate, TokenScore, TokenScores, check_unit
+from nll.results.tokens import TokenScore, TokenScores, check_unit
 from nll.sources.paths import describe
+from nll.sources.tokens.lines import is_packed
 from nll.sources.tokens.read import BadLines, Logs, Texts
-from nll.states.documents import SIZES, DocumentTallies, Part
-from nll.tasks.tokens.summary import LENGTH, POSITION, Choices, Missing, Sentinel, Summary, summary
+from nll.tasks.tokens.gather import Pass, label
+from nll.tasks.tokens.summary import Choices, Missing, Sentinel, Summary, summary
 
-EXAMPLES = 5
-LARGEST_BUCKET_OF_ONE = 1
+WORTH_A_PROCESS = 1 << 26  # bytes: a process takes 0.3 s to start, in which another reads as many
+PACKING = 5  # JSON packs to a fifth, and better
+__all__ = ["Pass", "label", "read_all", "summaries", "tokens"]
 
 
 def tokens(
@@ -31,6 +32,7 @@ def tokens(
     sentinel: Sentinel = "impossible",
     missing: Missing = "error",
     bad_lines: BadLines = "error",
+    threads: int | None = None,
 ) -> TokenScore | TokenScores:
     """Return the negative log-likelihood of the documents in logs of language models.
 
@@ -51,6 +53,7 @@ def tokens(
     sentinel : what -9999 is: "impossible", probability 0 and an infinite loss; "literal", a number; "error".
     missing : "drop" leaves out tokens whose log-probability is null or not among the top k, and counts them.
     bad_lines : "skip" leaves out lines that cannot be read, and counts them.
+    threads : how many CPUs read large files, each in a process of its own; all by default.
 
     Returns
     -------
@@ -79,10 +82,35 @@ def tokens(
     choices = Choices(names, span, cluster, sentinel, missing)
     logs = Logs.open(files, format, bad_lines, texts)
     pass_ = Pass(choices, unit)
-    for each in summaries(logs, choices):
-        pass_.add(each)
+    read_all(logs, choices, pass_, threads)
     listed = files if isinstance(files, (list, tuple)) else str(files)
     return pass_.finish(logs, describe(listed, logs.files))
+
+
+def read_all(logs: Logs, choices: Choices, into: Pass, threads: int | None = None) -> None:
+    """Add all documents of logs to a pass."""
+    from nll.tasks.tokens.batch import read_part, read_parts
+
+    if logs.texts is not None:  # which go by the number or the name of each document
+        for each in summaries(logs, choices):
+            into.add(each)
+        return
+    processes = _processes(logs.files, threads)
+    if processes < 2:
+        for path in logs.files:
+            read_part(logs, choices, into, (path, 0, None, 1))
+    else:
+        read_parts(logs, choices, into, processes)
+    logs.check_not_all_bad()
+
+
+def _processes(files: list[str], threads: int | None) -> int:
+    """Return how many processes read: JSON holds the interpreter's lock, so that threads would wait for each other."""
+    most = Local(threads).threads
+    if most < 2:
+        return 1
+    size = sum(os.path.getsize(path) * (PACKING if is_packed(path) else 1) for path in files)  # noqa: PTH202
+    return max(1, min(most, size // WORTH_A_PROCESS))
 
 
 def summaries(logs: Logs, choices: Choices) -> Iterator[Summary]:
@@ -94,145 +122,4 @@ def summaries(logs: Logs, choices: Choices) -> Iterator[Summary]:
             logs.bad(documents[0].path, documents[0].line, error)
             continue
         yield from found
-    if logs.read and logs.skipped == logs.read:
-        raise DataError(f"all {logs.read:,} lines are bad; the first: {logs.first_skipped[0]}")
-
-
-class Pass:
-    """Documents as they come, and the result of all."""
-
-    def __init__(self, choices: Choices, unit: str) -> None:
-        self.choices, self.unit = choices, unit
-        self.state = DocumentTallies()
-        self.whole = DocumentTallies()
-        self.each: list[DocumentScore] = []
-        self.perplexities: dict[tuple[Any, ...], list[float]] = {}
-        self.impossible: list[str] = []
-        self.contexts: dict[Any, None] = {}
-        self.strides: dict[Any, None] = {}
-
-    def add(self, found: Summary) -> None:
-        """Add a document."""
-        self.whole.add((), found.cluster, found.whole)
-        if self.choices.by:
-            for key, part in found.parts.items():
-                self.state.add(key, found.cluster, part)
-                if POSITION not in self.choices.by and part.count("tokens"):
-                    self.perplexities.setdefault(key, []).append(document_score(found).perplexity)
-        self.each.append(document_score(found))
-        if found.first_impossible and len(self.impossible) < EXAMPLES:
-            self.impossible.append(found.first_impossible)
-        self.contexts.setdefault(repr(found.context) if _unhashable(found.context) else found.context)
-        self.strides.setdefault(repr(found.stride) if _unhashable(found.stride) else found.stride)
-
-    def finish(self, logs: Logs, source: str) -> TokenScore | TokenScores:
-        """Return the score of all documents, or scores by group."""
-        about: dict[str, Any] = {"unit": self.unit, "span": self.choices.span or "all", "source": source}
-        ends = {
-            "read": logs.read,
-            "skipped": logs.skipped,
-            "first_skipped": tuple(logs.first_skipped),
-            "first_impossible": tuple(self.impossible),
-            "contexts": tuple(value for value in self.contexts if value is not None),
-            "strides": tuple(value for value in self.strides if value is not None),
-            "each": tuple(self.each),
-        }
-        perplexities = [each.perplexity for each in self.each if each.tokens]
-        total = score_of(list(self.whole.parts.values()), perplexities, {**about, **ends})
-        if not self.choices.by:
-            return total
-        groups: dict[tuple[Any, ...], list[Part]] = {}
-        for (key, _), part in self.state.parts.items():
-            groups.setdefault(key, []).append(part)
-        order = sorted(
-            groups, key=lambda key: [(v is None, isinstance(v, str), v if v is not None else 0) for v in key]
-        )
-        made = {self._key(key): score_of(groups[key], self.perplexities.get(key, []), about) for key in order}
-        return TokenScores(self.choices.by, made, total)
-
-    def _key(self, key: tuple[Any, ...]) -> Any:
-        named = tuple(
-            label(value) if name in (POSITION, LENGTH) else value
-            for name, value in zip(self.choices.by, key, strict=True)
-        )
-        return named if len(named) != 1 else next(iter(named))
-
-
-def label(low: int) -> str:
-    """Return the words for a bucket: "4-7"."""
-    return str(low) if low <= LARGEST_BUCKET_OF_ONE else f"{low}-{2 * low - 1}"
-
-
-def _unhashable(value: Any) -> bool:
-    return isinstance(value, (list, dict))
-
-
-def document_score(found: Summary) -> DocumentScore:
-    """Return the score of one document."""
-    part = found.whole
-    finite = rounded(part.loss)
-    sizes = dict(zip(SIZES, part.sizes, strict=True))
-    return DocumentScore(
-        found.name,
-        found.path,
-        found.line,
-        found.choice,
-        math.inf if part.impossible else finite,
-        finite,
-        part.count("tokens"),
-        **sizes,
-        sentinels=part.count("sentinels"),
-    )
-
-
-def score_of(parts: list[Part], own: list[float], about: dict[str, Any]) -> TokenScore:
-    """Return the score of the parts of clusters."""
-    total = Part()
-    for part in parts:
-        total.add(part)
-    finite = rounded(total.loss)
-    used = [part for part in parts if part.count("tokens")]
-    rates = {name: rate(used, total, name) for name in ("tokens", *SIZES)}
-    mean = math.nan
-    if own:
-        mean = exact_sum_or_inf(own) / len(own)
-    counts = ("documents", "tokens", "sentinels", "first", "null", "outside", "special", "lost", "disagreeing")
-    return TokenScore(
-        nll=math.inf if total.impossible else finite,
-        nll_finite=finite,
-        rates=rates,
-        mean_document_perplexity=mean,
-        clusters=len(used),
-        impossible=total.impossible,
-        **{name: total.count(name) for name in counts},
-        **about,
-    )
-
-
-def exact_sum_or_inf(values: list[float]) -> float:
-    """Return the sum, rounded once; infinite if one of them is."""
-    import numpy as np
-
-    return math.inf if math.inf in values else exact_sum(np.array(values))
-
-
-def rate(used: list[Part], total: Part, name: str) -> Rate:
-    """Return the losses divided by tokens, bytes, ... with an error clustered as the parts are."""
-    count = total.count("tokens") if name == "tokens" else total.size(name)
-    if not count:
-        return Rate(math.nan, math.nan, count)
-    if total.impossible:
-        return Rate(math.inf, math.inf, count)
-    pairs = [
-        (part.loss, ((part.count("tokens") if name == "tokens" else part.size(name)) or 0) * UNIT) for part in used
-    ]
-    estimate = clustered(pairs)
-    return Rate(_whole_mean(total.loss, count), estimate.stderr, count)
-
-
-def _whole_mean(loss: int, count: int) -> float:
-    """Return the mean over all of the text, that of documents without a scored token included."""
-    try:
-        return loss / (count * UNIT)
-    except OverflowError:
-        return math.inf
+    logs.check_not_all_bad()

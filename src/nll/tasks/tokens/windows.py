@@ -98,12 +98,13 @@ class Windows(Sequence[Window]):
 
     def _scored(self, ids: Any, logits: Logits) -> Iterator[tuple[Window, Any]]:
         from nll.families.categorical import Categorical
+        from nll.tasks.chunks import array_of
 
         every = np.asarray(ids)
         if every.shape != (self.n_tokens,):
             raise DataError(f"ids has shape {every.shape}; expected ({self.n_tokens},)")
         for window in self:
-            found = np.asarray(logits(every[window.start : window.stop]))
+            found = array_of(logits(every[window.start : window.stop]), "logits")
             length = window.stop - window.start
             if found.ndim != 2 or len(found) != length:
                 where = f"logits of the window [{window.start}, {window.stop})"

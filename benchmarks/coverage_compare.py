@@ -62,6 +62,16 @@ def clustered(rng: Rng, use: bool, times: int = 4000, clusters: int = 60, each: 
         yield covers((u < p).astype(np.int64), p, code if use else None, truth)
 
 
+def unequal(rng: Rng, times: int = 4000, clusters: int = 60) -> Iterator[bool]:
+    """Return the same for clusters of very different sizes: log-normal, the largest some fifty times the smallest."""
+    truth = expected_difference()
+    for _ in range(times):
+        code = np.repeat(np.arange(clusters), np.ceil(rng.lognormal(1.8, 1.0, clusters)).astype(int))
+        p = rng.uniform(0.05, 0.95, clusters)[code]
+        u = np.where(rng.random(len(code)) < 0.2, rng.random(len(code)), rng.random(clusters)[code])
+        yield covers((u < p).astype(np.int64), p, code, truth)
+
+
 def vuong(rng: Rng, times: int = 4000, rows: int = 300) -> Iterator[bool]:
     """Two normals at the same distance from the truth on either side of it."""
     for _ in range(times):
@@ -163,6 +173,8 @@ CASES: list[tuple[str, str, Callable[[Rng], Iterator[bool]]]] = [
     ("empirical Bernstein sequence, bounded losses", "misses", bounded),
     ("clustered interval, 300 clusters of 10", "covers", lambda rng: clustered(rng, True, 2000, 300)),
     ("the same without cluster=", "covers", lambda rng: clustered(rng, False, 2000, 300)),
+    ("clustered interval, 60 clusters of very different sizes", "covers", unequal),
+    ("the same, 300 clusters", "covers", lambda rng: unequal(rng, 1000, 300)),
 ]
 
 

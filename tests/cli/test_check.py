@@ -57,3 +57,35 @@ def test_calls_that_mean_nothing(run, arguments, words):
 
 def test_help(run):
     assert run("check", "-h").stdout.startswith("Usage: nll check")
+
+
+@pytest.fixture
+def study(tmp_path):
+    path = tmp_path / "study.csv"
+    path.write_text("t,died,low,high\n1.5,1,1,2\n2.5,0,2,\n3,2,4,3\n,1,0,1\n-1,1,,2\n")
+    return path
+
+
+def findings(result):
+    assert result.exit_code == 1, result.output
+    return {
+        (f["column"] or f["name"], f["rule"]): f["rows"] for f in json.loads(result.stdout)["findings"] if f["rows"]
+    }
+
+
+def test_events_and_ends_of_intervals_are_checked(run, study):
+    given = ("check", study, "-d", "Exponential(rate=1)", "--json")
+    found = findings(run(*given, "-y", "t", "--event", "died"))
+    assert found == {
+        ("died", "1 (seen) or 0 (censored)"): 1, ("t", "present"): 1, ("t", "possible: at least 0 and finite"): 1
+    }  # fmt: skip
+    assert findings(run(*given, "--lower", "low", "--upper", "high")) == {("high", "at least the lower end"): 1}
+    assert ("t", "present") in findings(run(*given, "-y", "t", "--low", "0.5"))
+    for wrong, said in (
+        (["--event", "died"], "which column was observed"),
+        (["--lower", "low"], "--lower needs --upper"),
+    ):
+        shown = run(*given, *wrong)
+        assert (shown.exit_code, said in shown.stderr) == (2, True), shown.output
+    shown = run("check", "-d", "Exponential(rate=1)", "-y", "t")
+    assert "which FILES hold them" in shown.stderr

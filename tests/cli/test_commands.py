@@ -104,9 +104,19 @@ def test_without_scikit_learn_the_stored_numbers_are_shown(run, monkeypatch):
 def test_what_the_demo_proposes_works(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = run("demo").stdout.partition("Try next:\n")[2].splitlines()
-    assert len(lines) == 7
+    assert len(lines) == 12
     for line in lines:
         words = shlex.split(line)
         arguments = words[words.index("nll") + 1 :] if "nll" in words else words[1:]
         assert run(*arguments).exit_code == 0, line
-    assert (tmp_path / "loss.html").exists()
+    assert {file.name for file in tmp_path.glob("*.html")} == {"loss.html", "strip.html", "reliability.html"}
+
+
+def test_the_demo_judges_language_models(run):
+    shown = run("demo").stdout
+    files = {name: nll.data.path(file) for name, file in demo.LOGS.items()}
+    compared = nll.compare_tokens(files)
+    for name, file in files.items():
+        score = nll.tokens(file, unit="bits-per-byte")
+        assert re.search(rf"{name} .* {score.mean:.4f} ± {score.stderr:.4f}", shown)
+    assert f"{compared.standings[1].difference:.4f} ± {compared.standings[1].stderr:.4f} to {compared.base}" in shown

@@ -144,3 +144,36 @@ def test_bad_data_is_1(run, tmp_path, text, words):
     result = run("compare", path, "-y", "y", "-d", A, "-d", B)
     assert (result.exit_code, result.stdout) == (1, "")
     assert words in result.stderr
+
+
+@pytest.fixture
+def study(tmp_path):
+    path = tmp_path / "study.csv"
+    rows = [f"{0.3 + 0.37 * i % 4!r},{int(i % 3 > 0)},{0.37 * i % 4!r},{i // 4}" for i in range(40)]
+    path.write_text("\n".join(["t,died,low,site", *rows]) + "\n")
+    return path
+
+
+E, W = nll.Exponential(rate=0.5), nll.Exponential(rate=0.9)
+SEEN = {
+    "censored": (["-y", "t", "--event", "died"], nll.censored("t", "died")),
+    "left": (["-y", "t", "--event", "died", "--side", "left"], nll.censored("t", "died", side="left")),
+    "interval": (["--lower", "low", "--upper", "t"], nll.interval("low", "t")),
+    "truncated": (["-y", "t", "--low", "0.1", "--high", "9"], nll.truncated("t", 0.1, 9.0)),
+}
+
+
+@pytest.mark.parametrize("kind", SEEN)
+def test_observations_that_are_seen_in_part(run, study, kind):
+    given, seen = SEEN[kind]
+    models = ["-d", "e=Exponential(rate=0.5)", "-d", "w=Exponential(rate=0.9)"]
+    found = document(run("compare", study, *given, *models, "--cluster", "site", "--json"))
+    assert found == json.loads(nll.compare(seen, {"e": E, "w": W}, str(study), cluster="site").to_json())
+
+
+def test_what_was_observed_must_be_said(run, study):
+    models = ["-d", "e=Exponential(rate=0.5)", "-d", "w=Exponential(rate=0.9)"]
+    shown = run("compare", study, *models)
+    assert (shown.exit_code, "which column was observed" in shown.stderr) == (2, True)
+    shown = run("compare", study, *models, "-y", "t", "--side", "left")
+    assert "needs --event" in shown.stderr

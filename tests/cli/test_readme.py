@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
@@ -30,6 +31,8 @@ def test_options_that_are_shown_exist(page):
     for line in shown:
         words = shlex.split(line.partition(" && ")[0], comments=True)
         command = main.commands[words[0]]
+        if isinstance(command, click.Group):
+            command = command.commands[words[1]]
         known = {option for parameter in command.params for option in parameter.opts}
         given = {word for word in words[1:] if re.fullmatch(r"--?[a-z][a-z-]*", word)}
         assert given <= known | {"-h", "--help"}, line

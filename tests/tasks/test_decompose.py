@@ -267,8 +267,6 @@ def test_a_categorical_is_decomposed_by_class_and_top_label() -> None:
         np.array(["a", "b", "c"])[c], nll.Categorical(probs=np.clip(probs, 0, 1)), labels=["a", "b", "c"]
     )
     assert named["b"].parts == d[1].parts
-    with pytest.raises(UsageError, match="by="):
-        nll.decompose(c, nll.Categorical(probs=np.clip(probs, 0, 1)), by=c)
 
 
 def test_the_pit_of_a_density_has_scipys_tests() -> None:
@@ -305,7 +303,7 @@ def test_the_randomised_pit_of_counts_is_uniform_and_repeats(monkeypatch: pytest
     assert nll.decompose(y, nll.Poisson(rate=0.7), seed=3).ks == d.ks
     assert nll.decompose(y, nll.Poisson(rate=0.7), seed=4).ks != d.ks
     with pytest.raises(UsageError, match="go with"):
-        nll.decompose(y, nll.Poisson(rate=0.7), by=y)
+        nll.decompose(y, nll.Poisson(rate=0.7), cluster=y)
 
 
 def test_contributions_add_up_to_the_difference_that_compare_finds() -> None:

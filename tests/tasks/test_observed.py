@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 import nll
+from nll.errors import DataError
 
 RNG = np.random.default_rng(5)
 TIME = 3.0 * RNG.weibull(1.5, 40)
@@ -127,3 +128,15 @@ def test_calls_that_mean_nothing_are_refused(call):
 def test_wrong_events_are_called_events(event, message):
     with pytest.raises(nll.errors.DataError, match=message):
         nll.score(nll.censored([1.0, 2.0, 3.0], event), DIST)
+
+
+def test_an_empty_cell_of_whole_numbers_is_an_open_end() -> None:
+    bounds = {"l": [1, None, 3], "u": [2, 2, None], "a": [-5, None, -7], "b": [None, 9, 9]}
+    table = pl.DataFrame({"y": [1.0, 2.0, 3.0], **bounds})
+    normal = nll.Normal(loc=0.0, scale=3.0)
+    ends = nll.interval([1.0, -np.inf, 3.0], [2.0, 2.0, np.inf])
+    assert nll.score(nll.interval("l", "u"), normal, table).sum == nll.score(ends, normal).sum
+    cut = nll.truncated([1.0, 2.0, 3.0], [-5.0, -np.inf, -7.0], [np.inf, 9.0, 9.0])
+    assert nll.score(nll.truncated("y", "a", "b"), normal, table).sum == nll.score(cut, normal).sum
+    with pytest.raises(DataError, match="column 'l' is missing"):  # it is a parameter too
+        nll.score(nll.interval("l", "u"), nll.Normal(loc="l", scale=3.0), table)

@@ -7,8 +7,11 @@ from typing import Any
 
 import click
 
-from nll.cli.observations import no_progress
+from nll.cli.observations import files_of, no_progress, observations, partly_seen
 from nll.errors import UsageError
+
+OBSERVED = ("y", "event", "side", "lower", "upper", "low", "high")
+TABLED = (*OBSERVED, "where")
 
 EPILOG = """\b
 Examples:
@@ -28,6 +31,7 @@ Examples:
     help="A family whose parameters are columns or numbers; without FILES, numbers only.",
 )
 @click.option("-y", "y", metavar="COLUMN", help="The column of what happened, to be checked too.")
+@partly_seen
 @click.option("--where", metavar="SQL", help="Check only rows that meet this condition.")
 @click.option("--tolerance", type=float, default=1e-6, show_default=True, help="How far an integral may be from 1.")
 @click.option("--threads", type=int, metavar="N", help="All CPUs by default.")
@@ -62,13 +66,13 @@ def _checked(dist: Any, options: dict[str, Any]) -> Any:
     files = options["files"]
     if not files:
         named = [name for name, value in dist.theta.items() if isinstance(value, (str, list))]
-        if options["y"] or options["where"] or any(isinstance(dist.theta[name], str) for name in named):
-            raise UsageError(f"{dist!r} or -y names columns: which FILES hold them?")
+        if any(options[name] for name in TABLED) or any(isinstance(dist.theta[name], str) for name in named):
+            raise UsageError(f"{dist!r}, or an option such as -y, names columns: which FILES hold them?")
         return checked(dist, tolerance=options["tolerance"])
     return checked(
         dist,
-        data=files[0] if len(files) == 1 else list(files),
-        y=options["y"],
+        data=files_of(options),
+        y=observations(options) if any(options[name] for name in OBSERVED) else None,
         where=options["where"],
         threads=options["threads"],
         tolerance=options["tolerance"],

@@ -17,6 +17,7 @@ from nll.cli.fit import fit
 from nll.cli.plot import plot
 from nll.cli.score import score
 from nll.cli.tokens import compare_tokens, tokens
+from nll.cli.watch import watch
 from nll.errors import NllError, first_line
 from nll.version import __version__
 
@@ -61,5 +62,5 @@ def main() -> None:
     """Score, fit and compare probabilistic models by exact negative log-likelihood (log loss, cross-entropy)."""
 
 
-for command in (score, fit, compare, decompose, tokens, compare_tokens, check, families, plot, demo):
+for command in (score, fit, compare, decompose, tokens, compare_tokens, check, watch, families, plot, demo):
     main.add_command(command)

@@ -15,8 +15,10 @@ from nll.cli.observations import (
     level,
     model,
     no_progress,
+    observations,
     one_output,
     own_families,
+    partly_seen,
     threads,
 )
 from nll.errors import UsageError
@@ -28,12 +30,13 @@ Examples:
   nll compare preds.csv -y label -d 'a=Bernoulli(probs=p_a)' -d 'b=Bernoulli(probs=p_b)'
   nll compare 'preds/*.parquet' -y label -d 'old=Bernoulli(probs=p)' -d 'new=Bernoulli(logits=z)' --reference old
   nll compare claims.csv -y amount -m gamma=gamma.json -m lognormal=lognormal.json --by product
+  nll compare study.csv -y time --event died -d 'a=Exponential(rate=r)' -d 'b=Weibull(scale=s, concentration=1.5)'
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("files", nargs=-1, required=True)
-@click.option("-y", "y", required=True, metavar="COLUMN", help="The column of what happened.")
+@click.option("-y", "y", metavar="COLUMN", help="The column of what happened.")
 @click.option(
     "-d",
     "--distribution",
@@ -46,6 +49,7 @@ Examples:
     "-m", "--model", "models", multiple=True, metavar="NAME=FILE", help="A model that `nll fit -o` wrote, and its name."
 )
 @click.option("--family", multiple=True, metavar="TEXT", help="A family of your own for -d, as in `nll score`.")
+@partly_seen
 @click.option("--by", multiple=True, metavar="COLUMNS", help="Compare by group: a column, or several with commas.")
 @cluster
 @click.option("--sample-weight", metavar="COLUMN", help="Weights of the rows, at least 0.")
@@ -73,16 +77,17 @@ def compare(**options: Any) -> None:
     """Rank models by their negative log-likelihood on the same rows of FILES, with paired standard errors.
 
     Each model is compared with the best one, or with --reference: a positive difference is worse. All must give
-    densities, or all probabilities.
+    densities, or all probabilities; on intervals (--lower, --upper) any compare.
     """
     one_output(options)
+    observed = observations(options)
     models = named_models(options)
     from nll.tasks.compare.compare import compare as compared
 
     chosen = {name: options[name] for name in ("cluster", "sample_weight", "reference", "level", "where", "missing")}
     chosen |= {"clip": options["clip"], "threads": options["threads"], "baseline": options["baseline"]}
     chosen |= {"progress": not options["no_progress"]}
-    result = compared(options["y"], models, files_of(options), by=columns(options["by"]), **chosen)
+    result = compared(observed, models, files_of(options), by=columns(options["by"]), **chosen)
     if options["as_json"] or options["as_csv"]:
         sys.stdout.write(result.to_json() + "\n" if options["as_json"] else result.to_polars().write_csv())
         for note in getattr(result, "total", result).notes:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nll.errors import unknown
-from nll.results.score import Score, jsonable
-from nll.results.show import MOST_GROUPS, Tabled, number
+from nll.results.score import Score, jsonable, uneven
+from nll.results.show import MOST_GROUPS, Tabled, as_text, number
 
 if TYPE_CHECKING:
     import polars as pl
 
 FEW = 30  # rows, or clusters, below which an interval leans on normal differences
+WIDTH = 140  # of the text: up to eleven columns, and those of groups
 COLUMNS = ("model", "n", "nll", "mean", "difference", "stderr", "interval", "p", "p (Holm)", "wins")
 
 
@@ -30,8 +31,8 @@ class Standing:
     difference, stderr, low, high : the mean difference, its paired standard error, and its interval.
     p_value, p_holm : two-sided, of no difference; the second adjusted for the number of models.
     wins, ties : rows in which this model has the lower loss, or the same.
-    df : degrees of freedom of the interval.
-    heavy : the share of one row in the sum of squared differences, where it is above a tenth.
+    df : degrees of freedom of the interval: n - 1, or those of clusters.
+    heavy : the share of one row (or cluster) in the sum of squared differences, where it is above a tenth.
     skill, skill_stderr : 1 - NLL / NLL of the baseline, and its standard error; NaN without a baseline.
     """
 
@@ -45,7 +46,7 @@ class Standing:
     p_holm: float = math.nan
     wins: int = 0
     ties: int = 0
-    df: int = 0
+    df: float = 0.0
     heavy: float = 0.0
     skill: float = math.nan
     skill_stderr: float = math.nan
@@ -68,6 +69,7 @@ class Standing:
             "stderr": self.stderr,
             "low": self.low,
             "high": self.high,
+            "df": self.df,
             "p_value": self.p_value,
             "p_holm": self.p_holm,
             "wins": self.wins,
@@ -156,6 +158,9 @@ class Comparison(Tabled, Mapping[str, Standing]):
         rows = [standing.to_dict() for standing in self.standings]
         return pl.DataFrame({name: [row[name] for row in rows] for name in rows[0]}, strict=False)
 
+    def __repr__(self) -> str:
+        return as_text(self.rich_table(), WIDTH)
+
     def table(self) -> tuple[str, list[str], list[list[str]], list[str]]:
         """Return caption, header, rows and notes of what is shown."""
         against = f"the reference {self.base!r}" if self.chosen else f"the best, {self.base!r}"
@@ -163,7 +168,7 @@ class Comparison(Tabled, Mapping[str, Standing]):
 
 
 def _header(comparison: Comparison) -> list[str]:
-    more = ("skill", "its error") if comparison.baseline else ()
+    more = ("skill",) if comparison.baseline else ()
     return [*COLUMNS[:4], *more, *COLUMNS[4:]]
 
 
@@ -172,10 +177,8 @@ def _rows(comparison: Comparison) -> list[list[str]]:
     for s in comparison.standings:
         own = [s.name, f"{s.score.n:,}", number(s.score.sum), number(s.score.mean)]
         if comparison.baseline:
-            own += [
-                f"{100.0 * s.skill:.2f} %",
-                "–" if math.isnan(s.skill_stderr) else f"{100.0 * s.skill_stderr:.2g} %",
-            ]
+            error = "" if math.isnan(s.skill_stderr) else f" ± {100.0 * s.skill_stderr:.2g}"
+            own.append("–" if math.isnan(s.skill) else f"{100.0 * s.skill:.2f}{error} %")
         if s.name == comparison.base:
             rows.append([*own, *[""] * 6])
             continue
@@ -202,8 +205,9 @@ def _notes(c: Comparison) -> Iterator[str]:
         elif 0.0 < abs(s.difference) <= 1e-12 * abs(s.score.mean):
             yield f"the difference of {s.name!r} to {c.base!r} is as small as the rounding of a loss"
         if s.heavy:
+            what = "row" if s.score.clusters is None else "cluster"
             yield (
-                f"one row makes up {100.0 * s.heavy:.0f} % of the squared differences of {s.name!r} to {c.base!r}: "
+                f"one {what} makes up {100.0 * s.heavy:.0f} % of the squared differences of {s.name!r} to {c.base!r}: "
                 "interval and p are not to be relied on"
             )
         if s.score.clipped:
@@ -219,6 +223,8 @@ def _notes_of_all(c: Comparison) -> Iterator[str]:
     if units < FEW:
         what = "rows" if first.clusters is None else "clusters"
         yield f"{units} {what} are few for an interval that leans on normal differences"
+    if uneven(first):
+        yield f"the {units:,} clusters differ in size, and count for {first.df:.3g} degrees of freedom"
     if not c.chosen and len(c) > 2:
         yield "the best was chosen on these rows, which favours it: name a reference before looking for plain p-values"
     if first.missing:
@@ -269,6 +275,9 @@ class Comparisons(Tabled, Mapping[Any, Comparison]):
 
         rows = [{**names, **s.to_dict(), **names} for names, c in self._keyed() for s in c.standings]
         return pl.DataFrame({name: [row[name] for row in rows] for name in rows[0]} if rows else {}, strict=False)
+
+    def __repr__(self) -> str:
+        return as_text(self.rich_table(), WIDTH)
 
     def table(self) -> tuple[str, list[str], list[list[str]], list[str]]:
         """Return caption, header, rows and notes of what is shown."""

@@ -270,6 +270,10 @@ class Decompositions(Tabled, Mapping[Any, Decomposition]):
         caption = f"Log score, nats a row, of {self.score.n:,} rows: {number(self.score.mean)}"
         return f"{caption} ({self.score.distribution})" if self.score.distribution else caption, header, body, notes
 
+    def brief(self) -> tuple[str, list[str], list[list[str]], list[str]]:
+        """Return what `table` does: how it is shown as one of several groups."""
+        return self.table()
+
     def _names(self) -> int:
         return len(self.by)
 

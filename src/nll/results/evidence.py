@@ -91,6 +91,7 @@ class VuongTest(Record):
     p_distinguishable : of the hypothesis omega2 = 0, under which the models are the same and z means nothing. NaN
         where it is not available: it needs scores and Hessians of both fits.
     mean_difference : of l_b - l_a, nats a row.
+    n, sum_weights : the rows, and the sum of their weights, which count how often a row came; NaN without weights.
     """
 
     caption = "Vuong's test of two models, z > 0 for the first"
@@ -107,9 +108,15 @@ class VuongTest(Record):
     k: tuple[int, int]
     ddof: int = 0
     names: tuple[str, str] = ("a", "b")
+    sum_weights: float = math.nan
 
     def _notes(self) -> Iterator[str]:
-        yield verdict(*self.names, self.mean_difference, self.p_value)
+        if self.omega2 == 0.0 and self.mean_difference == 0.0:
+            yield f"{self.names[0]} and {self.names[1]} have the same loss in every row: the difference is exactly 0"
+        else:
+            yield verdict(*self.names, self.mean_difference, self.p_value)
+        if self.sum_weights == self.sum_weights:
+            yield "weights are taken as the counts of rows that came several times"
         if self.omega2 == 0.0:
             yield "the row differences do not vary: the models cannot be distinguished, and z is undefined (NaN)"
         elif math.isnan(self.p_distinguishable):

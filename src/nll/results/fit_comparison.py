@@ -10,9 +10,12 @@ import numpy.typing as npt
 
 from nll.errors import unknown
 from nll.results.evidence import LikelihoodRatioTest, Record, VuongTest, shown
+from nll.results.show import as_text
 
 Array = npt.NDArray[Any]
-HEADER = ["model", "k", "NLL", "AIC", "difference", "weight", "AICc", "BIC", "TIC", "test against the best", "p"]
+HEADER = ["model", "k", "NLL", "AIC", "difference", "weight", "AICc", "BIC", "TIC", "test against best", "p"]
+
+WIDTH = 140  # of the text: eleven columns
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -92,11 +95,16 @@ class FitComparison(Record, Mapping[str, FittedModel]):
         ]
         return f"{self.caption} ({self.n:,} rows)", HEADER, rows, self.notes
 
+    def __repr__(self) -> str:
+        return as_text(self.rich_table(), WIDTH)
+
     def _notes(self) -> Iterator[str]:
         yield from self.remarks
         for model in self.models:
             if model.untested:
                 yield f"{model.name} is not tested against {self.best}: {model.untested}"
+            elif isinstance(model.test, VuongTest) and model.test.omega2 == model.test.mean_difference == 0.0:
+                yield f"{model.name} has the loss of {self.best} in every row: the difference is exactly 0"
             elif isinstance(model.test, VuongTest) and model.test.p_distinguishable > 0.05:
                 yield (
                     f"{model.name} and {self.best} are not told apart (p = {model.test.p_distinguishable:.2g}): "

@@ -99,6 +99,14 @@ class Pit(Tabled):
         )
         return caption, ["", "found", "if right", "p"], rows, self.notes
 
+    def brief(self) -> tuple[str, list[str], list[list[str]], list[str]]:
+        """Return caption, header, one row and notes: how it is shown as one of several groups."""
+        numbers = (self.score.mean, self.ks_p, self.mean, self.mean_p, self.variance, self.variance_p, self.normality_p)
+        kind = "randomised PIT" if self.randomised else "PIT"
+        header = ["n", "score", "p (KS)", "mean", "p", "variance", "p", "p (normality)"]
+        row = [f"{self.n:,}", *("–" if math.isnan(x) else f"{x:.3g}" for x in numbers)]
+        return f"Calibration of {self.score.distribution}: {kind}, right if 1/2 and 1/12", header, [row], self.notes
+
 
 def _notes(p: Pit) -> Iterator[str]:
     yield from p.score.notes

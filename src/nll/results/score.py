@@ -23,18 +23,20 @@ class Score:
     Attributes
     ----------
     sum : the sum of row losses (times weights), in `units`; infinite where a row is impossible.
-    mean : sum / weight.
+    mean : sum / weight. None, and perplexity too, where there was nothing to score because all ids are ignored.
     stderr : the standard error of the mean. Unweighted: s / sqrt(n) with divisor n - 1. Weighted:
         sqrt(n / (n - 1) sum (w (l - mean))**2) / sum w, the linearised error of a ratio of totals. Clustered: the
         same with sums over clusters in place of rows. NaN for fewer than two rows or clusters, infinite where a row
         is impossible; `notes` says so.
     n : rows scored: finite or impossible, not dropped.
     weight : the sum of the weights; n without weights.
-    read : rows read. missing, unweighted : of these, dropped for a missing value, or for a weight of 0.
+    read : rows read. missing, unweighted, ignored : of these, dropped for a missing value, for a weight of 0, or as
+        ids that are not to be scored (ignore_index, mask).
     impossible : rows of infinite loss; first_impossible names the first.
     clipped : rows whose loss was cut to -log(clip); largest_clipped is the largest before (of all
         groups: 0 in the Score of one).
-    clusters : the number of clusters behind stderr; None without.
+    clusters : the number of clusters behind stderr; None without. df : the degrees of freedom of its interval then,
+        clusters - 1 if these are of one size and fewer if not (`results/student.py`); None without.
     distribution, source : what was scored.
     """
 
@@ -55,10 +57,14 @@ class Score:
     distribution: str = ""
     source: str = ""
     labels: Scores | None = None
+    df: float | None = None
+    ignored: int = 0
 
     @property
     def perplexity(self) -> float:
         """Return exp(mean in nats)."""
+        if self.mean is None:
+            return self.mean
         try:
             return math.exp(self.mean * nats_per(self.units))
         except OverflowError:
@@ -70,7 +76,9 @@ class Score:
         return list(_notes(self))
 
     def ci(self, level: float = 0.95) -> tuple[float, float]:
-        """Return the normal interval mean -+ z stderr.
+        """Return the interval mean -+ z stderr, normal; with clusters mean -+ t stderr, t of Student's with `df`.
+
+        Clusters of different size count for fewer than they are; a normal interval is too short then.
 
         Examples
         --------
@@ -81,14 +89,24 @@ class Score:
         """
         if not 0.0 < level < 1.0:
             raise UsageError(f"a confidence level is between 0 and 1; got {level!r}")
-        half = NormalDist().inv_cdf(0.5 + level / 2.0) * self.stderr
+        if self.mean is None:
+            return math.nan, math.nan
+        half = self._quantile(level) * self.stderr
         return self.mean - half, self.mean + half
+
+    def _quantile(self, level: float) -> float:
+        if self.clusters is None or not math.isfinite(self.stderr):
+            return NormalDist().inv_cdf(0.5 + level / 2.0)
+        from nll.results.student import t_quantile
+
+        return t_quantile(level, self.clusters - 1.0 if self.df is None else self.df)
 
     def to(self, units: str) -> Score:
         """Return the same score in nats, bits or bans."""
         factor = nats_per(self.units) / nats_per(units)
         labels = self.labels.to(units) if self.labels is not None else None
-        scaled = {name: getattr(self, name) * factor for name in ("sum", "mean", "stderr", "largest_clipped")}
+        scaled = {name: getattr(self, name) for name in ("sum", "mean", "stderr", "largest_clipped")}
+        scaled = {name: value if value is None else value * factor for name, value in scaled.items()}
         return replace(self, units=units, labels=labels, **scaled)
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,10 +117,12 @@ class Score:
         out: dict[str, Any] = {name: getattr(self, name) for name in names}
         out |= {"ci95": [low, high], "perplexity": self.perplexity}
         out |= {name: getattr(self, name) for name in counts}
+        if self.ignored:
+            out["ignored"] = self.ignored
         if self.largest_clipped:
             out["largest_clipped"] = self.largest_clipped
         if self.clusters is not None:
-            out["clusters"] = self.clusters
+            out |= {"clusters": self.clusters, "df": self.df}
         if self.first_impossible:
             out["first_impossible"] = list(self.first_impossible)
         out |= {"distribution": self.distribution, "source": self.source, "notes": self.notes}
@@ -132,7 +152,9 @@ class Score:
 
 
 def _notes(s: Score) -> Iterator[str]:
-    if s.n == 0:
+    if s.n == 0 and s.ignored == s.read > 0:
+        yield f"nothing was to be scored: all {s.ignored:,} ids are ignored; the sum is 0, and there is no mean (None)"
+    elif s.n == 0:
         yield "no rows were scored: the sum is 0 and the mean undefined (NaN)"
     elif s.impossible:
         where = f": {', '.join(s.first_impossible)}" if s.first_impossible else ""
@@ -141,13 +163,22 @@ def _notes(s: Score) -> Iterator[str]:
         yield f"one {'row' if s.clusters is None else 'cluster'}: no standard error (NaN)"
     elif math.isnan(s.stderr):
         yield "the weights are so small that their squares vanish: no standard error (NaN); scale them up"
+    if uneven(s):
+        yield f"the {s.clusters:,} clusters differ in size, and count for {s.df:.3g} degrees of freedom"
     if s.clipped:
         largest = f"; the largest loss before was {s.largest_clipped:.6g} {s.units}" if s.largest_clipped else ""
         yield f"clip changed {_rows(s.clipped)}{largest}"
     if s.missing:
         yield f"{s.missing} of {_rows(s.read)} dropped: a value is missing"
+    if s.ignored and s.n:
+        yield f"{s.ignored:,} of {_rows(s.read)} ignored: not to be scored"
     if s.unweighted:
         yield f"{s.unweighted} of {_rows(s.read)} dropped: the weight is 0"
+
+
+def uneven(s: Score) -> bool:
+    """Whether clusters are so unequal that less than half of them count for intervals."""
+    return s.clusters is not None and s.df is not None and 0.0 < s.df < 0.5 * (s.clusters - 1)
 
 
 def _rows(count: int) -> str:
@@ -209,7 +240,7 @@ class Scores(Mapping[Any, Score]):
             name: [k[i] if len(self.by) > 1 else k for k in keys] for i, name in enumerate(self.by)
         }
         rows = [flat(score) for score in self.groups.values()]
-        numbers = {name: [row[name] for row in rows] for name in flat(self.total)}
+        numbers = {name: [row.get(name, 0) for row in rows] for name in flat(self.total)}
         return pl.DataFrame(columns | {n: v for n, v in numbers.items() if n not in columns}, strict=False)
 
     def __repr__(self) -> str:
@@ -240,6 +271,7 @@ def flat(score: Score) -> dict[str, Any]:
         "clipped": score.clipped,
         "missing": score.missing,
         "unweighted": score.unweighted,
+        **({"ignored": score.ignored} if score.ignored else {}),
     }
 
 

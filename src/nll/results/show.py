@@ -16,9 +16,11 @@ MOST_GROUPS = 40
 COLUMNS: tuple[str, ...] = ("n", "mean", "stderr", "95 % interval", "perplexity", "sum")
 
 
-def number(x: float) -> str:
+def number(x: float | None) -> str:
     """Write a number with six digits."""
-    return "–" if isinstance(x, float) and math.isnan(x) else f"{x:,.6g}" if abs(x) < 1e15 else f"{x:.6g}"
+    return (
+        "–" if x is None or (isinstance(x, float) and math.isnan(x)) else f"{x:,.6g}" if abs(x) < 1e15 else f"{x:.6g}"
+    )
 
 
 def cells(score: Score) -> list[str]:
@@ -83,14 +85,14 @@ def _rich(caption: str, header: list[str], body: list[list[str]], notes: list[st
     return Group(table, *(Text(f"Note: {note}.") for note in notes))
 
 
-def as_text(table: RenderableType) -> str:
+def as_text(table: RenderableType, width: int = 110) -> str:
     """Return a table as text without colours."""
     from io import StringIO
 
     from rich.console import Console
 
     text = StringIO()
-    Console(file=text, width=110, color_system=None).print(table)
+    Console(file=text, width=width, color_system=None).print(table)
     return text.getvalue().rstrip()
 
 

@@ -62,7 +62,8 @@ def check(
     discrete : whether the function gives the log of a mass on whole numbers.
     points : where the density has modes, kinks or spikes, if that is known.
     tolerance : how far from 1 is still 1.
-    data, y, where, threads, progress : for the rows of a table, as in `score`; y may be left out.
+    data, y, where, threads, progress : for the rows of a table, as in `score`; y may be left out, or be observations
+        that are seen in part, such as `nll.censored`.
 
     Returns
     -------

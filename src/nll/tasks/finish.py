@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from numbers import Number
+from typing import Any, cast
 
 from nll.results import moments
 from nll.results.score import Score, Scores
+from nll.results.student import cluster_df
 from nll.states.plain import NAN
 from nll.states.tally import COUNTERS, PLAIN, WEIGHTED, Tallies
 
@@ -68,7 +70,7 @@ class Groups(Mapping[Any, Score]):
         for saved, place in self.state.keys.items():
             key = tuple(math.nan if value is NAN else value for value in saved) if NAN in saved else saved
             found.setdefault(key[: self.width], []).append(place)
-        order = sorted(found, key=lambda key: [(v is None, v != v, 0 if v is None or v != v else v) for v in key])
+        order = sorted(found, key=lambda key: [_rank(value) for value in key])
         return {key if self.width > 1 else key[0]: found[key] for key in order}
 
     def __getitem__(self, key: Any) -> Score:
@@ -84,6 +86,13 @@ class Groups(Mapping[Any, Score]):
         return len(self.places)
 
 
+def _rank(value: Any) -> tuple[Any, ...]:
+    """Return what orders a value among those of its column, which tallies of different tables may mix."""
+    if value is None or value != value:
+        return value is None, True
+    return False, False, "" if isinstance(value, Number) else type(value).__name__, value
+
+
 def added(parts: Iterable[Part]) -> Part:
     """Return the sums and counters of several parts together."""
     sums, counters = zip(*parts, strict=True)
@@ -94,11 +103,13 @@ def score_of(parts: list[Part], weighted: bool, cluster: bool, about: tuple[str,
     """Return the Score of parts: of the clusters, where there are such, or of anything that adds up."""
     width = len(WEIGHTED if weighted else PLAIN)
     sums, counters = added(parts) if parts else ([0] * width, [0] * len(COUNTERS))
-    rows, impossible, clipped, missing, unweighted = counters
+    rows, impossible, clipped, missing, unweighted, ignored = counters
     n = rows + impossible
     used = [part for part in parts if part[1][0] + part[1][1]] if cluster else []
+    df = None
     if cluster:
-        estimate = moments.clustered([_loss_and_weight(part, weighted) for part in used])
+        terms = [_loss_and_weight(part, weighted) for part in used]
+        estimate, df = moments.clustered(terms), cluster_df(weight for _, weight in terms)
     elif weighted:
         estimate = moments.weighted(n, *sums)
     else:
@@ -106,20 +117,24 @@ def score_of(parts: list[Part], weighted: bool, cluster: bool, about: tuple[str,
     total, weight, mean, stderr = estimate
     if impossible:
         total = mean = stderr = math.inf
+    if n == 0 and ignored:
+        mean = cast(float, None)  # nothing was to be scored: no number stands for that, and NaN looks like a failure
     return Score(
         total,
         mean,
         stderr,
         n,
         weight,
-        read=n + missing + unweighted,
+        read=n + missing + unweighted + ignored,
         missing=missing,
         unweighted=unweighted,
+        ignored=ignored,
         impossible=impossible,
         clipped=clipped,
         clusters=len(used) if cluster else None,
         distribution=about[0],
         source=about[1],
+        df=df,
     )
 
 

@@ -36,6 +36,7 @@ def entropy(p: Family) -> float:
     >>> round(nll.entropy(nll.Normal(loc=0.0, scale=1.0)), 9)
     1.418938533
     """
+    _need_distribution(p)
     if type(p).entropy is not None:
         return float(p.entropy())
     peak = max([float(log_prob(p)(np.array([x]))[0]) for x in places(p)], default=0.0)
@@ -124,11 +125,15 @@ def outside(q: Family, low: float, high: float) -> float:
     return mass
 
 
+def _need_distribution(dist: object) -> None:
+    if not isinstance(dist, Family):
+        raise UsageError(f"a distribution such as nll.Normal(loc=0, scale=1) is needed; got {dist!r:.200}")
+
+
 def alike(p: Family, q: Family) -> None:
     """Refuse distributions that are not of the same kind of numbers."""
     for dist in (p, q):
-        if not isinstance(dist, Family):
-            raise UsageError(f"a distribution such as nll.Normal(loc=0, scale=1) is needed; got {dist!r}")
+        _need_distribution(dist)
     if p.discrete != q.discrete or p.event or q.event:
         raise UsageError(f"{p!r} and {q!r} are not both of whole numbers or both of real ones")
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nll.errors import DataError, UsageError
+from nll.errors import DataError, UsageError, first_line
 from nll.families.family import Family
 from nll.families.interval import Interval, flows
 from nll.families.truncated import Truncated
+from nll.numerics.arrays import NOT_NUMBERS, doubles
 
 if TYPE_CHECKING:
     from nll.tasks.chunks import Chunk, Inputs
@@ -98,14 +99,8 @@ class Observed:
 
     def chunk(self, chunk: Chunk, places: dict[str, int], names: dict[str, str], locate: Callable[[int], str]) -> Chunk:
         """Return a chunk whose y is a lower end and whose bounds are numbers; an empty bound is open."""
-        open_columns = {names[name] for name in ("low", "high") if name in places}
-        if self.kind == "interval":
-            open_columns |= {names["y"], names["upper"]}
-        holes = [
-            (name, mask) for name, mask in chunk.holes if name not in {f"column {each!r}" for each in open_columns}
-        ]
-        lost = np.logical_or.reduce([mask for _, mask in holes]) if holes else None
-        theta = list(chunk.theta)
+        chunk = self.with_open_ends(chunk, places, names)
+        holes, lost, theta = chunk.holes, chunk.missing, list(chunk.theta)
         for name, end in (("low", -INF), ("high", INF)):
             if name in places:
                 theta[places[name]] = opened(theta[places[name]], end)
@@ -113,6 +108,23 @@ class Observed:
         if self.kind != "exact":
             given = theta[places["upper"]]
             y, theta[places["upper"]] = self.ends(y, np.broadcast_to(given, y.shape), chunk.first, lost, names, locate)
+        return replace(chunk, y=y, theta=tuple(theta), holes=holes, missing=lost)
+
+    def with_open_ends(self, chunk: Chunk, places: dict[str, int], names: dict[str, str]) -> Chunk:
+        """Return a chunk with NaN in the empty cells of bounds, which are not missing: columns of integers have 0."""
+        bounds = [name for name in BOUNDS if name in places and (name != "upper" or self.kind == "interval")]
+        columns = {f"column {names[name]!r}": places[name] for name in bounds}
+        y, theta, own = chunk.y, list(chunk.theta), f"column {names['y']!r}"
+        for column, mask in chunk.holes:
+            if column in columns:
+                at = columns[column]
+                theta[at] = np.where(mask, np.nan, np.asarray(theta[at], np.float64))
+            if column == own and self.kind == "interval":
+                y = np.where(mask, np.nan, np.asarray(y, np.float64))
+        others = {f"column {given!r}" for name, given in names.items() if name not in bounds and name != "y"}
+        open_columns = ({*columns, own} if self.kind == "interval" else {*columns}) - others
+        holes = [(column, mask) for column, mask in chunk.holes if column not in open_columns]
+        lost = np.logical_or.reduce([mask for _, mask in holes]) if holes else None
         return replace(chunk, y=y, theta=tuple(theta), holes=holes, missing=lost)
 
     def ends(
@@ -166,7 +178,10 @@ def censored(time: Any, event: Any, *, side: str = "right") -> Observed:
     if side not in ("right", "left"):
         raise UsageError(f"side is 'right' or 'left'; got {side!r}")
     if not isinstance(event, str):
-        shown, times = np.asarray(event), np.shape(time)
+        try:
+            shown, times = np.asarray(event), np.shape(time)
+        except NOT_NUMBERS as error:
+            raise DataError(f"time and event have one entry a row each: {first_line(error)}") from error
         if shown.dtype.kind in "UST" or (shown.dtype == object and any(isinstance(v, str) for v in shown.flat)):
             raise DataError(f"event must be 1 (seen) or 0 (censored); got text, such as {str(shown.flat[0])!r}")
         if shown.ndim == 1 and len(times) == 1 and shown.shape != times:
@@ -234,7 +249,7 @@ def binned(edges: Any, counts: Any) -> Observed:
     >>> round(nll.fit(seen, nll.Exponential).params["rate"], 6)  # -log(1 / 4)
     1.386294
     """
-    edges, counts = np.asarray(edges, np.float64), np.asarray(counts, np.float64)
+    edges, counts = doubles(edges, "edges"), doubles(counts, "counts")
     if edges.ndim != 1 or counts.shape != (max(edges.size - 1, 0),) or counts.size == 0:
         raise DataError(f"n bins have n + 1 edges and n counts; got {edges.shape} edges and {counts.shape} counts")
     if not (edges[1:] > edges[:-1]).all():

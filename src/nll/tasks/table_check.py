@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from nll.numerics.formula import quiet
 from nll.results.check import Finding, TableCheck
 from nll.states.tally import EXAMPLES
 from nll.tasks.chunks import Chunk, Inputs, inputs
+from nll.tasks.observed import BOUNDS, Observed, opened
 
 Array = npt.NDArray[Any]
 Key = tuple[str, str]  # a name and a rule
@@ -72,8 +73,11 @@ def check_table(
         y = next((name for value in dist.theta.values() for name in _columns(value)), None)
         if y is None:
             raise UsageError(f"{dist!r} names no column, and there is no y: nothing of the table is to be checked")
-    bound = inputs(y if y is not None else 0, dist, data, sample_weight=None, by=None, cluster=None, where=where)
-    step = Step(bound, dist, observed, tuple(_columns(y)))
+    seen = y if isinstance(y, Observed) else None
+    given, model = (0 if y is None else y, dist) if seen is None else (seen.y, seen.distribution(dist))
+    bound = inputs(given, model, data, sample_weight=None, by=None, cluster=None, where=where)
+    bound = bound if seen is None else replace(bound, names=seen.named(bound.names))
+    step = Step(bound, model, observed, tuple(_columns(given)), seen)
     with RowProgress("checking", wanted=progress is True) as shown_:
         called = progress if callable(progress) else shown_
         found = Local(threads).reduce(bound.chunks(), step, Offences, Offences.merge, called)
@@ -101,6 +105,7 @@ class Step:
     dist: Family
     observed: bool
     y_columns: tuple[str, ...]
+    seen: Observed | None = None
 
     def rules(self) -> list[Key]:
         """Return the rules that stand for every table, in order."""
@@ -111,6 +116,7 @@ class Step:
         """Count what is wrong in the rows of a chunk."""
         form = self.bound.form
         offences.read += chunk.size
+        chunk = chunk if self.seen is None else self._ends(offences, chunk, self.seen)
         for (name, constraint), given in zip(form.parameters.items(), chunk.theta, strict=True):
             values = given if np.ndim(given) > 1 else np.broadcast_to(np.asarray(given), (chunk.size,))
             lost = self._lost(offences, chunk, name, _columns(self.dist.theta.get(name)))
@@ -119,6 +125,29 @@ class Step:
                 self._sums(offences, chunk, name, values, fit & ~lost)
         if self.observed:
             self._observations(offences, chunk)
+
+    def _ends(self, offences: Offences, chunk: Chunk, seen: Observed) -> Chunk:
+        """Count what is wrong with events and ends of intervals; return the rows with ends that are numbers."""
+        places = {name: k for k, name in enumerate(self.bound.form.parameters) if name in BOUNDS}
+        chunk = seen.with_open_ends(chunk, places, self.bound.names)
+        if "upper" in places:
+            y, theta = np.asarray(chunk.y, np.float64), list(chunk.theta)
+            given = np.broadcast_to(np.asarray(theta[places["upper"]], np.float64), y.shape)
+            if seen.kind == "interval":
+                rule, instead = "at least the lower end", opened(y, -np.inf)
+                wrong = ~(instead <= opened(given, np.inf))
+            else:
+                rule, instead = "1 (seen) or 0 (censored)", np.ones(y.shape)
+                wrong = (given != 0.0) & (given != 1.0) & ~np.isnan(given)
+            offences.add(("upper", rule), chunk.first, wrong, shown(given))
+            theta[places["upper"]] = np.where(wrong, instead, given)
+            chunk = seen.chunk(replace(chunk, theta=tuple(theta)), places, self.bound.names, self.bound.locate)
+            if seen.kind != "interval":  # a time that is not there is one fault, not also one of the event
+                theta = list(chunk.theta)
+                theta[places["upper"]] = np.where(np.isnan(y) & ~np.isnan(given), np.inf, theta[places["upper"]])
+                chunk = replace(chunk, theta=tuple(theta))
+            return chunk
+        return seen.chunk(chunk, places, self.bound.names, self.bound.locate)
 
     def _lost(self, offences: Offences, chunk: Chunk, name: str, columns: Sequence[str]) -> Array:
         """Return which rows have an empty cell, and count them."""
@@ -164,7 +193,11 @@ class Step:
         if issubclass(form, Categorical):
             classes = np.shape(chunk.theta[0])[-1]
             offences.add(("y", f"a class of 0 .. {classes - 1}"), chunk.first, good & ~(y < classes), shown(y))
-        elif form.support is not form.observations and y.ndim == 1:
+            return
+        if self.seen is not None and self.seen.kind != "exact":  # an exact value is one of the part's
+            form = form.parts[0]  # type: ignore[attr-defined]
+            good &= y == chunk.theta[list(self.bound.form.parameters).index("upper")]
+        if form.support is not form.observations and y.ndim == 1:
             impossible = good & ~contained(form.support, y)
             offences.add(("y", f"possible: {form.support.words}"), chunk.first, impossible, shown(y))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,11 @@ def test_weights_and_clusters(table: pl.DataFrame) -> None:
     sums = np.bincount(c, d - d.mean())
     expected = math.sqrt(40 / 39 * (sums**2).sum()) / N
     assert found.stderr == pytest.approx(expected, rel=1e-11)
-    assert found.df == 39
+    h = np.bincount(c) / N
+    m = np.eye(40) - np.outer(h, np.ones(40))
+    k = m @ np.diag(h**2) @ m.T
+    assert found.df == pytest.approx(np.trace(k) ** 2 / np.trace(k @ k), rel=1e-12)
+    assert (found.low, found.high) == pytest.approx(stats.t.interval(0.95, found.df, d.mean(), expected), rel=1e-9)
 
 
 def test_groups_are_comparisons_of_their_rows(table: pl.DataFrame) -> None:
@@ -284,3 +289,44 @@ def test_a_guess_of_the_best_changes_no_bit(monkeypatch: pytest.MonkeyPatch, tur
     found = nll.compare(y, models)
     assert found.best == ("b" if turn else "a")
     assert found.to_json() == plain.to_json()
+
+
+def test_forecasts_of_rain_are_mirrored_and_differ_from_themselves_by_exactly_0() -> None:
+    """Three forecasts of rain in Seattle on 1,458 days, in weeks."""
+    from nll.data import path
+
+    rain = pl.read_parquet(path("rain"))
+    forecasts = {name: nll.Bernoulli(probs=f"p_{name}") for name in ("month", "logistic", "boosting")}
+    options: dict[str, Any] = {"by": "season", "cluster": "week", "progress": False}
+    one = nll.compare("y", forecasts, rain, reference="month", **options)
+    two = nll.compare("y", dict(reversed(forecasts.items())), rain, reference="boosting", **options)
+    for key in [*one, None]:
+        a, b = (found.total if key is None else found[key] for found in (one, two))
+        a, b = a["boosting"], b["month"]
+        assert (a.difference, a.low, a.high) == (-b.difference, -b.high, -b.low)
+        assert (a.stderr, a.p_value, a.df, a.wins, a.ties) == (
+            b.stderr,
+            b.p_value,
+            b.df,
+            a.score.n - b.wins - b.ties,
+            b.ties,
+        )
+    same = nll.compare("y", {"a": forecasts["month"], "b": forecasts["month"]}, rain, cluster="week", progress=False)
+    assert (same["b"].difference, same["b"].stderr, same["b"].p_value) == (0.0, 0.0, 1.0)
+    assert "'b' has the loss of 'a' in every row: the difference is exactly 0" in same.notes
+
+
+def test_real_fits_are_mirrored() -> None:
+    data = Path(__file__).parents[2] / "data"
+    for name, column, families in (
+        ("precip", "inches", (nll.Gamma, nll.LogNormal)),
+        ("quine", "Days", (nll.Poisson, nll.Geometric)),
+    ):
+        y = pl.read_csv(data / f"{name}.csv")[column].to_numpy().astype(float)
+        a, b = (nll.fit(y, family) for family in families)
+        one, two = nll.compare({"a": a, "b": b}), nll.compare({"b": b, "a": a})
+        assert one.to_dict() == two.to_dict()
+        s, t = nll.vuong(a, b), nll.vuong(b, a)
+        assert (s.z, s.z_bic, s.omega2, s.mean_difference) == (-t.z, -t.z_bic, t.omega2, -t.mean_difference)
+        assert s.p_distinguishable == pytest.approx(t.p_distinguishable, rel=1e-9)
+        assert nll.vuong(a, a).notes[0].endswith("have the same loss in every row: the difference is exactly 0")

@@ -117,13 +117,6 @@ def test_compiled_gradients_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (gradients(nll.Exponential, Y, (0.7,)) == plain).all()
 
 
-def test_weighted_fits_are_not_tested_by_vuong() -> None:
-    found = nll.compare(*(nll.fit(Y, family, sample_weight=W) for family in (nll.Gamma, nll.LogNormal)))
-    assert found["LogNormal"].test is None
-    assert "weights" in found["LogNormal"].untested
-    assert any("not tested" in note for note in found.notes)
-
-
 def test_loaded_fits_say_that_rows_were_not_checked(gamma: nll.Fit, lognormal: nll.Fit) -> None:
     found = nll.compare(gamma.with_data(None), lognormal)
     assert any("loaded fit" in note for note in found.notes)

@@ -7,22 +7,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from nll.engines.local import Local, Progress
+from nll.engines.local import Progress
+from nll.engines.placing import placed
 from nll.engines.progress import RowProgress
 from nll.errors import UsageError, unknown
 from nll.results.comparison import FEW, Comparison, Comparisons, Standing
 from nll.results.score import Score, Scores
 from nll.states.paired import PairedTally
-from nll.tasks.compare.baseline import NAME, family_of, marginal
+from nll.tasks.compare.baseline import NAME, marginal
 from nll.tasks.compare.holm import holm
 from nll.tasks.compare.inputs import Bound, Rows, bind_models, part
-from nll.tasks.compare.skill import clustered_skill, places_of, skill
+from nll.tasks.compare.losses import refuse_scores
+from nll.tasks.compare.skill import clustered_skill, heaviest, places_of, skill
 from nll.tasks.compare.step import PairedStep
 from nll.tasks.compare.tails import t_quantile, two_sided_t
 from nll.tasks.finish import finish
+from nll.tasks.passes import reduce
 from nll.tasks.score import Missing, make_step
 
 MANY, SAMPLE = 2**18, 2**15  # rows from which the best model is guessed, and of which
+MOST_CLUSTERS = 10_000  # of which one could weigh too much
 HEAVY = 0.1  # of the sum of squares: what one row may make up
 
 
@@ -42,19 +46,21 @@ def compare(
     where: Any = None,
     threads: int | None = None,
     progress: Progress | bool = True,
+    engine: Any = None,
 ) -> Any:
     """Compare models by their negative log-likelihood on the same rows, in one pass, with paired standard errors.
 
     Models are ranked by their mean loss. Each is compared with the best one, or with `reference`, by the mean of the
     row differences; its standard error is that of the differences, not of the scores, and by clusters where there are
-    such. Intervals and p-values are by Student's t with n - 1 degrees of freedom (n clusters, where there are such).
+    such. Intervals and p-values are by Student's t with n - 1 degrees of freedom; with clusters of one size with one
+    less than there are clusters, and with fewer if their sizes differ (`nll.results.student.cluster_df`).
 
     Parameters
     ----------
     y : observations (n,), or with `data` the name of a column, as in `score`.
         Or a fit, with others after it, or {name: fit}: fits are compared by their criteria and tests.
     models : {name: distribution}, all of densities or all of probabilities.
-    data, by, cluster, sample_weight, where, threads, progress : as in `score`. One read of the table serves all
+    data, by, cluster, sample_weight, where, threads, progress, engine : as in `score`. One read of the table serves all
         models.
     reference : the model to compare with, in place of the best one.
     baseline : True adds a model without information, one distribution for all rows fitted to them: the frequencies of
@@ -90,16 +96,17 @@ def compare(
             raise UsageError("fits are compared as they are: the options by, cluster, clip ... are of predictions")
         return compare_fits(fits)
     names = check_models(models, reference, level, baseline is not False)
-    bound = bind_models(y, models, data, sample_weight=sample_weight, by=by, cluster=cluster, where=where)
-    step = _step(bound, names, reference, missing, clip)
+    if engine is not None:
+        data, where = placed(data, where, engine), None
+    arguments = {"y": y, "models": models, "sample_weight": sample_weight, "by": by, "cluster": cluster}
+    arguments |= {"base": None if reference is None else names.index(reference), "missing": missing, "clip": clip}
+    bound, step = begin(data=data, where=where, **arguments)
     if baseline is not False:
-        first = next(iter(models.values()))
-        arguments = {"y": y, "data": data, "sample_weight": sample_weight, "where": where, "threads": threads}
-        constant = marginal(family_of(baseline, first), first, bound, step, arguments)
+        constant = marginal(baseline, bound, step, arguments, data, where, threads)
         names = (*names, NAME)
-        models = {**models, NAME: constant}
-        bound = bind_models(y, models, data, sample_weight=sample_weight, by=by, cluster=cluster, where=where)
-        step = _step(bound, names, None, missing, clip)  # all pairs, for those with the baseline are needed too
+        # All pairs, for those with the baseline are needed too.
+        arguments |= {"models": {**models, NAME: constant}, "base": None}
+        bound, step = begin(data=data, where=where, **arguments)
     # Arrays are there to be gone over again, in groups other models may be best, and a baseline asks for all pairs.
     plain = data is None and by is None and reference is None and baseline is False
     guess = likely_best(bound, step, names) if plain else None
@@ -107,13 +114,24 @@ def compare(
         step = replace(step, base=guess)
     with RowProgress("comparing", wanted=progress is True) as shown:
         called = progress if callable(progress) else shown
-        state = Local(threads).reduce(bound.chunks(), step, step.zero, PairedTally.merge, called)
+        state = reduce(begin, arguments, bound, step, threads, called)
         found = Finished(state, bound, names, reference, level, baseline is not False)
         if guess is not None and found.best() != guess:
             step = replace(step, base=found.best())
-            state = Local(threads).reduce(bound.chunks(), step, step.zero, PairedTally.merge)
+            state = reduce(begin, arguments, bound, step, threads)
             found = Finished(state, bound, names, reference, level, baseline is not False)
     return found.result()
+
+
+def begin(
+    y: Any, models: Any, data: Any, *, sample_weight: Any, by: Any, cluster: Any, base: int | None, missing: Missing,
+    clip: float | None, where: Any = None,
+) -> tuple[Bound, PairedStep]:  # fmt: skip
+    """Return what a comparison reads, and what it does with the rows of a chunk."""
+    bound = bind_models(y, models, data, sample_weight=sample_weight, by=by, cluster=cluster, where=where)
+    first = bound.each[0]
+    steps = tuple(make_step(each, missing, clip, None, 0.0, None) for each in bound.each)
+    return bound, PairedStep(steps, first.weighted, first.cluster, base)
 
 
 def likely_best(bound: Bound, step: PairedStep, names: tuple[str, ...]) -> int | None:
@@ -138,6 +156,8 @@ def fits_of(y: Any, models: Any, data: Any, others: tuple[Any, ...]) -> dict[str
 
     if isinstance(y, Fits):
         raise UsageError("fits of groups are compared group by group: nll.compare(a[key], b[key])")
+    given = y if isinstance(y, Mapping) else {"a": y, "b": models}
+    refuse_scores({str(name): model for name, model in given.items()})
     if isinstance(y, Mapping) and models is None and y and all(isinstance(fit, Fit) for fit in y.values()):
         return {str(name): fit for name, fit in y.items()}
     if isinstance(y, Fit):
@@ -149,12 +169,6 @@ def fits_of(y: Any, models: Any, data: Any, others: tuple[Any, ...]) -> dict[str
     return None
 
 
-def _step(bound: Bound, names: tuple[str, ...], reference: str | None, missing: Missing, clip: Any) -> PairedStep:
-    first = bound.each[0]
-    steps = tuple(make_step(each, missing, clip, None, 0.0, None) for each in bound.each)
-    return PairedStep(steps, first.weighted, first.cluster, None if reference is None else names.index(reference))
-
-
 def check_models(models: Any, reference: str | None, level: float, baseline: bool = False) -> tuple[str, ...]:
     """Return the names of models; refuse what is no comparison."""
     if not isinstance(models, Mapping) or len(models) < 2 - baseline:
@@ -163,6 +177,7 @@ def check_models(models: Any, reference: str | None, level: float, baseline: boo
         raise UsageError(f"{NAME!r} is the name of the model that baseline= adds: name yours another way")
     if not all(isinstance(name, str) for name in models):
         raise UsageError(f"models are named by text; got {list(models)!r}")
+    refuse_scores(models)
     if reference is not None and reference not in models:
         raise UsageError(unknown("model", reference, models))
     if not 0.0 < level < 1.0:
@@ -223,7 +238,7 @@ class Finished:
         """Return models in order of their mean loss."""
         order = in_order(scores)
         base = order[0] if self.reference is None else self.names.index(self.reference)
-        standings = {i: self.standing(i, base, scores, pairs, counts, largest) for i in order}
+        standings = {i: self.standing(i, base, scores, pairs, counts, largest, group) for i in order}
         others = [i for i in order if i != base and not (self.baseline and self.names[i] == NAME)]
         adjusted = dict(zip(others, holm([standings[i].p_value for i in others]).tolist(), strict=True))
         for i in others:
@@ -247,7 +262,7 @@ class Finished:
         return skill(own, base, pair, tuple(places_of(t, width, group) for t in (own, base, pair)))
 
     def standing(
-        self, i: int, base: int, scores: list[Score], pairs: list[Score], counts: Any, largest: Any
+        self, i: int, base: int, scores: list[Score], pairs: list[Score], counts: Any, largest: Any, group: Any
     ) -> Standing:
         """Return a model's score and its difference to the one that it is compared with."""
         name, score = self.names[i], scores[i]
@@ -260,7 +275,7 @@ class Finished:
         difference, stderr = sign * pair.mean + 0.0, pair.stderr
         if score.impossible or scores[base].impossible:
             difference, stderr = score.mean - scores[base].mean, math.nan
-        df = (pair.n if pair.clusters is None else pair.clusters) - 1
+        df = pair.n - 1.0 if pair.df is None else pair.df
         low = high = p_value = math.nan
         if stderr == 0.0 and difference == 0.0:
             low, high, p_value = 0.0, 0.0, 1.0
@@ -268,12 +283,22 @@ class Finished:
             half = t_quantile(self.level, df) * stderr
             low, high = difference - half, difference + half
             p_value = two_sided_t(difference / stderr, df)
-        # n s**2 = stderr**2 n**2 for rows of one weight: what the largest difference makes up of the sum of squares.
-        squares = pair.stderr**2 * pair.n * (pair.n - 1) + pair.n * pair.mean**2 if pair.n > 1 else math.nan
-        share = float(largest[at]) / squares if squares > 0.0 else 0.0
-        plain = pair.n >= FEW and pair.weight == pair.n and pair.clusters is None
-        heavy = share if share > HEAVY and plain and math.isfinite(difference) else 0.0
+        share = self.share(at, pair, float(largest[at]), group) if math.isfinite(difference) else 0.0
+        heavy = share if share > HEAVY else 0.0
         return Standing(name, score, difference, stderr, low, high, p_value, math.nan, wins, equal, df, heavy)
+
+    def share(self, at: int, pair: Score, largest: float, group: Any) -> float:
+        """Return what part of the sum of squared differences one row, or one cluster, makes up; 0 for few of them."""
+        if pair.clusters is not None:
+            if not FEW <= pair.clusters <= MOST_CLUSTERS:
+                return 0.0
+            tally = self.state.differences[at]
+            return heaviest(tally, places_of(tally, len(self.by), group))
+        if pair.n < FEW or pair.weight != pair.n:
+            return 0.0
+        # n s**2 = stderr**2 n**2 for rows of one weight: what the largest difference makes up of the sum of squares.
+        squares = pair.stderr**2 * pair.n * (pair.n - 1) + pair.n * pair.mean**2
+        return largest / squares if squares > 0.0 else 0.0
 
 
 def in_order(scores: list[Score]) -> list[int]:

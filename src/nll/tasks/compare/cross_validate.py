@@ -75,19 +75,18 @@ def cross_validate(
     for part in range(k):
         out = which == part
         found = _fit(held, ~out, whole, part, options)
-        fixed = {name: v[out] if np.ndim(v) else v for name, v in held.fixed.items()}
-        losses[out] = row_losses(held.y[out], _dist(whole.family, {**found.params, **fixed}))
+        rest = held.part(out)
+        losses[out] = row_losses(rest.observations, _dist(whole.family, {**found.params, **rest.fixed}))
         params.append({name: found.params[name] for name in whole.free})
     return _finished(whole, losses, which, clusters, held, k, seed, params)
 
 
 def _fit(held: Rows, use: Array, whole: Any, part: int, options: dict[str, Any]) -> Any:
-    weights = None if held.weights is None else held.weights[use]
-    fixed = {name: v[use] if np.ndim(v) else v for name, v in held.fixed.items()}
-    start = {name: whole.params[name] for name in whole.free}
+    rows, start = held.part(use), {name: whole.params[name] for name in whole.free}
+    known, threads = dict(rows.fixed), options.get("threads")
     try:
         return fit(
-            held.y[use], whole.family, sample_weight=weights, fixed=fixed, start=start, threads=options.get("threads")
+            rows.observations, whole.family, sample_weight=rows.weights, fixed=known, start=start, threads=threads
         )
     except (FitError, DataError) as error:
         error.add_note(f"in part {part} of the cross-validation, fitted to {int(use.sum())} rows")

@@ -43,4 +43,6 @@ def of_fit(fit: Any, rows: Any) -> Array:
     """Return the derivatives (n, k) in the free parameters of a fit, of its rows in memory."""
     names = list(fit.family.parameters)
     theta = tuple(fit.params[n] if n in fit.free else rows.fixed[n] for n in names)
-    return gradients(fit.family, rows.y, theta)[:, [names.index(n) for n in fit.free]]
+    form = fit.family if not rows.bounds else rows.observations.form(fit.family)
+    bounds = tuple(rows.bounds[n] for n in form.parameters if n not in names)
+    return gradients(form, rows.y, (*theta, *bounds))[:, [names.index(n) for n in fit.free]]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nll.errors import DataError
+from nll.numerics.arrays import doubles
 
 
 def holm(p_values: Any) -> npt.NDArray[np.float64]:
@@ -25,7 +26,7 @@ def holm(p_values: Any) -> npt.NDArray[np.float64]:
     >>> nll.holm([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.06, 0.06]
     """
-    p = np.asarray(p_values, np.float64)
+    p = doubles(p_values, "p-values")
     if p.ndim != 1 or ((p < 0.0) | (p > 1.0)).any():
         raise DataError(f"p-values are numbers (m,) in [0, 1]; got {p_values!r}")
     out = np.full(len(p), np.nan)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nll.engines.placing import open_table
 from nll.errors import DataError, UsageError
 from nll.families.bernoulli import Bernoulli
 from nll.families.family import Family
 from nll.tasks.chunks import NUMBERS_IN_CHUNK, ROWS_IN_CHUNK, Chunk, Inputs, _Columns, _is_matrix, inputs, joint
 from nll.tasks.compare.losses import DIFFERENT_MEASURES, discreteness
+from nll.tasks.observed import BOUNDS, Observed
+
+if TYPE_CHECKING:
+    from nll.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +31,29 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a comparison reads: the Inputs of each model, and their common chunks."""
+    """What a comparison reads: the Inputs of each model, their common chunks, and the table that these come from."""
 
     each: tuple[Inputs, ...]
     chunks: Callable[[], Iterator[Rows]]
+    source: Source | None = None
+    columns: tuple[str, ...] = ()
 
 
 def bind_models(
     y: Any, models: Mapping[str, Any], data: Any, *, sample_weight: Any, by: Any, cluster: Any, where: Any
 ) -> Bound:
     """Bind the models of a comparison to the same rows."""
-    refuse_measures(models)
-    if data is not None:
-        return _table(y, models, data, sample_weight, by, cluster, where)
+    mixed = refuse_measures(models, y)
+    if isinstance(y, Observed) and y.weights is not None and sample_weight is not None:
+        raise UsageError("the counts of bins are the weights: sample_weight= goes with other observations")
+    bind = _table if data is not None else _arrays
+    bound = bind(y, models, data, sample_weight, by, cluster, where)
+    return replace(bound, chunks=lambda: intervals_only(bound, mixed)) if mixed else bound
+
+
+def _arrays(
+    y: Any, models: Mapping[str, Any], data: Any, sample_weight: Any, by: Any, cluster: Any, where: Any
+) -> Bound:
     options = {"sample_weight": sample_weight, "by": by, "cluster": cluster}
     nothing = dict.fromkeys(("by", "cluster"))
     each = tuple(
@@ -51,8 +66,11 @@ def bind_models(
     return Bound(each, lambda: aligned([bound.chunks() for bound in each]))
 
 
-def refuse_measures(models: Mapping[str, Any]) -> None:
-    """Refuse models whose losses do not have the same measure."""
+def refuse_measures(models: Mapping[str, Any], y: Any = None) -> str:
+    """Refuse models whose losses do not have the same measure; say what would be wrong with rows that are no intervals.
+
+    The loss of an interval is that of a probability under any model, so that all compare on intervals.
+    """
     for name, dist in models.items():
         if not isinstance(dist, Family):
             hint = ": give it parameters" if isinstance(dist, type) and issubclass(dist, Family) else ""
@@ -64,7 +82,23 @@ def refuse_measures(models: Mapping[str, Any]) -> None:
     (first, kind), *others = kinds.items()
     for name, other in others:
         if other != kind:
-            raise UsageError(f"{first!r} is {kind} and {name!r} {other}: {DIFFERENT_MEASURES}")
+            wrong = f"{first!r} is {kind} and {name!r} {other}: {DIFFERENT_MEASURES}"
+            if isinstance(y, Observed) and y.kind == "interval":
+                return wrong
+            raise UsageError(wrong)
+    return ""
+
+
+def intervals_only(bound: Bound, wrong: str) -> Iterator[Rows]:
+    """Yield rows that all are intervals; refuse an exact value, which has a density under one model only."""
+    for rows in bound.chunks():
+        first = rows.parts[0]
+        upper = first.theta[list(bound.each[0].form.parameters).index("upper")]
+        exact = np.asarray(first.y) == upper
+        if exact.any():
+            place = bound.each[0].locate(rows.first + int(np.argmax(exact)))
+            raise UsageError(f"{wrong}; {place} is an exact value among intervals")
+        yield rows
 
 
 def aligned(streams: list[Iterator[Chunk]]) -> Iterator[Rows]:
@@ -102,14 +136,12 @@ def part(chunk: Chunk, offset: int, size: int) -> Chunk:
 def _table(
     y: Any, models: Mapping[str, Any], data: Any, sample_weight: Any, by: Any, cluster: Any, where: Any
 ) -> Bound:
-    from nll.sources import Source, open_source
-
-    source = data if isinstance(data, Source) else open_source(data, where=where)
+    source = open_table(data, where)
     by = () if by is None else tuple(by) if isinstance(by, (list, tuple)) else (by,)
-    dists = [
-        joint(type(dist))(**dist.theta) if isinstance(dist, Bernoulli) and _is_matrix(y, True) else dist
-        for dist in models.values()
-    ]
+    seen = y if isinstance(y, Observed) else None
+    dists = [of_rows(dist, y) for dist in models.values()]
+    if seen is not None:
+        y, sample_weight = seen.y, sample_weight if seen.weights is None else seen.weights
     columns = [
         _Columns(y, dist, sample_weight, by if i == 0 else (), cluster if i == 0 else None)
         for i, dist in enumerate(dists)
@@ -123,7 +155,8 @@ def _table(
         for batch in source.batches(needed):
             for start in range(0, batch.frame.height, rows):
                 frame, first = batch.frame.slice(start, rows), batch.first + start
-                yield Rows(first, frame.height, tuple(each.chunk(frame, first) for each in columns))
+                parts = tuple(each.chunk(frame, first) for each in columns)
+                yield Rows(first, frame.height, parts if seen is None else bounded(seen, parts, each, source.locate))
 
     each = tuple(
         Inputs(
@@ -139,4 +172,23 @@ def _table(
         )
         for dist, own in zip(dists, columns, strict=True)
     )
-    return Bound(each, chunks)
+    if seen is not None:
+        each = tuple(replace(own, names=seen.named(own.names)) for own in each)
+    return Bound(each, chunks, source, tuple(needed))
+
+
+def of_rows(dist: Family, y: Any) -> Family:
+    """Return a model as the distribution of such observations: of several labels a row, or of those seen in part."""
+    if isinstance(y, Observed):
+        return y.distribution(dist)
+    return joint(type(dist))(**dist.theta) if isinstance(dist, Bernoulli) and _is_matrix(y, True) else dist
+
+
+def bounded(
+    seen: Observed, parts: tuple[Chunk, ...], each: tuple[Inputs, ...], locate: Callable[[int], str]
+) -> tuple[Chunk, ...]:
+    """Return rows of every model with the bounds of what was seen as numbers."""
+    places = [{name: k for k, name in enumerate(own.form.parameters) if name in BOUNDS} for own in each]
+    return tuple(
+        seen.chunk(part, at, seen.named(own.names), locate) for part, at, own in zip(parts, places, each, strict=True)
+    )

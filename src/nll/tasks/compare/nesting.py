@@ -52,6 +52,8 @@ def nesting(restricted: Any, full: Any) -> int | None:
 
 def _of_families(restricted: Any, full: Any, families: list[Any]) -> int:
     names = (families[0].__name__, families[1].__name__)
+    if names == ("Independent(Normal)", "MultivariateNormal"):
+        return 0  # covariances of 0
     if names not in CASES:
         raise UsageError(
             f"{names[0]} and {names[1]} are different families, and no case of each other that is known here: use "

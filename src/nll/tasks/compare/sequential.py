@@ -35,6 +35,7 @@ import numpy.typing as npt
 
 from nll.errors import DataError, UsageError
 from nll.families.gamma import Gamma
+from nll.numerics.arrays import doubles
 from nll.numerics.exact import ExactSums, rounded
 from nll.numerics.special import lgamma
 from nll.results import moments
@@ -101,9 +102,9 @@ class ConfidenceSequence:
 
     def update(self, a: Any, b: Any = None) -> None:
         """Add rows: the losses (n,) of both models, or with one argument the differences l_b - l_a."""
-        found = np.atleast_1d(np.asarray(a, np.float64))
+        found = np.atleast_1d(doubles(a, "a"))
         if b is not None:
-            other = np.atleast_1d(np.asarray(b, np.float64))
+            other = np.atleast_1d(doubles(b, "b"))
             if found.shape != other.shape:
                 raise DataError(f"a has shape {found.shape} and b {other.shape}: they are losses of the same rows")
             found = other - found

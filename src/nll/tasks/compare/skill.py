@@ -57,6 +57,19 @@ def clustered_skill(model: Tallies, base: Tallies, places: tuple[list[int], ...]
     return value, math.sqrt(Fraction(spread * clusters, other**4 * (clusters - 1)))
 
 
+def heaviest(pair: Tallies, places: list[int]) -> float:
+    """Return what part of the sum of squared differences, of clusters from their mean, the largest one makes up."""
+    sums = _by_cluster(pair, places)
+    weights = _by_cluster(pair, places, "weight")
+    total, weight = sum(sums.values()), sum(weights.values())
+    if len(sums) < 2 or not weight:
+        return 0.0
+    mean = Fraction(total, weight)
+    squares = [float(sums[key] / UNIT - mean * weights[key] / UNIT) ** 2 for key in sums]
+    whole = math.fsum(squares)
+    return max(squares) / whole if whole > 0.0 else 0.0
+
+
 def places_of(tally: Tallies, width: int, group: Any = None) -> list[int]:
     """Return the indices of a group in a state, one of each of its clusters; of all rows for None."""
     if group is None:
@@ -79,11 +92,13 @@ def _impossible(tally: Tallies, places: Iterable[int]) -> int:
     return int(tally.counters[list(places)][:, IMPOSSIBLE].sum())
 
 
-def _by_cluster(tally: Tallies, places: list[int]) -> dict[Any, int]:
+def _by_cluster(tally: Tallies, places: list[int], name: str = "loss") -> dict[Any, int]:
     names = WEIGHTED if tally.weighted else PLAIN
     keys = {at: key[-1] for key, at in tally.keys.items()}
     found: dict[Any, int] = {}
     for at in places:
-        if tally.counters[at][ROWS]:
-            found[keys[at]] = found.get(keys[at], 0) + tally.sums.count(at, names.index("loss"))
+        rows = int(tally.counters[at][ROWS])
+        if rows:
+            value = rows * UNIT if name not in names else tally.sums.count(at, names.index(name))
+            found[keys[at]] = found.get(keys[at], 0) + value
     return found

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from nll.errors import UsageError
 from nll.families.binomial import Binomial
 from nll.families.gamma import Gamma
 from nll.families.studentt import StudentT
 from nll.numerics.formula import quiet
 from nll.numerics.normal_tails import log_ndtr
-from nll.results.scale import normal_quantile
+from nll.results.student import t_quantile
+
+__all__ = ["formula_at", "log_chi_square_sf", "t_quantile", "two_sided_normal", "two_sided_sign", "two_sided_t"]
 
 LOG_2 = math.log(2.0)
 
@@ -56,26 +56,3 @@ def two_sided_sign(wins: int, losses: int) -> float:
     if 2 * fewer >= n - 1:
         return 1.0
     return math.exp(min(0.0, formula_at(Binomial.log_cdf, fewer, n, 0.5) + LOG_2))
-
-
-@cache
-def t_quantile(level: float, df: float) -> float:
-    """Return the t with P(|T| <= t) = level of Student's T.
-
-    Newton's steps in log t, in which the log of the tail is nearly straight far out: halving the doubles, as quantiles
-    of any level need, takes 64 tails, a sixth of a second as plain Python.
-    """
-    if not 0.0 < level < 1.0:
-        raise UsageError(f"a confidence level is between 0 and 1; got {level!r}")
-    if df > 1e6:  # closer to the normal than 1e-6
-        return normal_quantile(level)
-    z, upper = normal_quantile(level), 0.5 - 0.5 * level
-    t = z + z * (z * z + 1.0) / (4.0 * df)
-    for _ in range(20):
-        log_sf = formula_at(StudentT.log_sf, t, df, 0.0, 1.0)
-        density = math.exp(-formula_at(StudentT.loss, t, df, 0.0, 1.0))
-        step = (log_sf - math.log(upper)) * math.exp(log_sf) / density / t
-        t *= math.exp(max(-1.0, min(1.0, step)))
-        if abs(step) < 1e-9:  # the next one would be of its square
-            return t
-    return float(StudentT(df=float(df), loc=0.0, scale=1.0).quantile(upper, upper=True))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nll.kernels.sorting import merged, sort
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -72,7 +74,7 @@ class Counted:
         """Count what waits; with `keep`, numbers that hardly repeat go on waiting, as they need no counts."""
         if not self.waiting:
             return
-        values = np.sort(np.concatenate(self.waiting))
+        values = sort(np.concatenate(self.waiting))
         starts = (
             np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])) if values.size else np.empty(0, int)
         )
@@ -123,10 +125,9 @@ class Pair:
         """Return the rows as cells."""
         with ThreadPoolExecutor(2) as pool:  # sorting leaves Python's lock to others
             list(pool.map(Counted.settle, self.sides))
-        forecast = np.concatenate([side.values for side in self.sides])
-        order = np.argsort(forecast, kind="stable")  # of two runs in order: they are merged
-        happened = order >= self.sides[0].values.size
-        return Cells(forecast[order], happened, np.concatenate([s.counts for s in self.sides])[order], logits=logits)
+        no, yes = self.sides
+        forecast, happened, count = merged(no.values, yes.values, no.counts, yes.counts)
+        return Cells(forecast, happened, count, logits=logits)
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +13,13 @@ import numpy.typing as npt
 from nll.errors import UsageError
 from nll.families.categorical import Categorical, CategoricalLogits, CategoricalLogProbs
 from nll.results.decomposition import Decomposition, Decompositions
+from nll.results.grouped import Grouped
 from nll.results.score import Score, Scores
 from nll.states.tally import Tallies
 from nll.tasks.chunks import Chunk
-from nll.tasks.decompose.cells import Cells, Frames, cells_of
+from nll.tasks.decompose.cells import Cells, Frames, Pair, cells_of
 from nll.tasks.decompose.corp import cell_losses, error_of
-from nll.tasks.decompose.decompose import Options, Work, decomposition, frame_of
+from nll.tasks.decompose.decompose import Options, Work, decomposition, frame_of, key_of, partitioned
 from nll.tasks.tally import Step
 
 Array = npt.NDArray[Any]
@@ -45,6 +47,7 @@ class ClassStep:
 
     score: Step
     form: type[Categorical]
+    by: int
     cluster: bool
 
     def zero(self) -> State:
@@ -64,10 +67,9 @@ class ClassStep:
         if classes > MOST_CLASSES:
             raise UsageError(f"decompose takes at most {MOST_CLASSES:,} classes, one table each; there are {classes:,}")
         state.rows = state.rows or [Frames() for _ in range(classes + 1)]
-        keys: dict[str, Any] = {}
-        if self.cluster:
-            assert chunk.keys is not None
-            keys = {"cluster": chunk.keys[-1] if ready.index is None else chunk.keys[-1].gather(ready.index)}
+        given = [key if ready.index is None else key.gather(ready.index) for key in chunk.keys or []]
+        names = [f"key{i}" for i in range(self.by)] + ["cluster"] * self.cluster
+        keys: dict[str, Any] = dict(zip(names, given, strict=True))
         for k in range(classes):
             state.rows[k].add(frame_of(probs[:, k], y == k, ready.weights, keys))
         top = probs.argmax(axis=1)  # the first of equal ones
@@ -85,24 +87,47 @@ def probabilities(form: type[Categorical], theta: Array) -> Array:
     return e / e.sum(axis=1, keepdims=True)
 
 
-def by_class(work: Work, options: Options) -> Decompositions:
-    """Decompose the score of a Categorical."""
+def by_class(work: Work, options: Options) -> Decompositions | Grouped:
+    """Decompose the score of a Categorical; with groups, that of each."""
     bound = work.bound
-    if bound.by:
-        raise UsageError("by= goes with decompositions of one event; select the rows of a group with where=")
-    state = work.reduce(ClassStep(work.step(), bound.form, bound.cluster))  # type: ignore[arg-type]
+    state = work.reduce(ClassStep(work.step(), bound.form, len(bound.by), bound.cluster))  # type: ignore[arg-type]
     score = work.finish(state.tally)
-    assert not isinstance(score, Scores)
     if not state.rows:
         raise UsageError("there are no rows to decompose")
-    names = work.labels or range(len(state.rows) - 1)
-    each = [cells_of(rows.counted(), False) for rows in state.rows]
+    names = list(work.labels or range(len(state.rows) - 1))
+    frames = [rows.counted() for rows in state.rows]
+    if not isinstance(score, Scores):
+        return of_classes(frames, names, score, options)
+    groups = ByKey(frames, names, score, options)
+    return Grouped(bound.by, groups, of_classes(frames, names, score.total, options))
+
+
+def of_classes(frames: list[Any], names: list[Any], score: Score, options: Options) -> Decompositions:
+    """Return the decompositions of counted rows: those of each class, and those of the top label, which come last."""
     found: list[Decomposition] = []
-    for name, cells in zip([*names, None], each, strict=True):
+    for name, frame in zip([*names, None], frames, strict=True):
+        cells = Pair().cells(False) if frame is None else cells_of(frame, False)
         event = "the top label is right" if name is None else f"class {name}"
         found.append(decomposition(cells, event_score(cells, score, options), options, event))
-    groups = dict(zip(names, found, strict=False))
-    return Decompositions(("class",), groups, found[-1], score, "top label")
+    return Decompositions(("class",), dict(zip(names, found, strict=False)), found[-1], score, "top label")
+
+
+class ByKey(Mapping[Any, Decompositions]):
+    """The decompositions of each group, made when they are asked for."""
+
+    def __init__(self, frames: list[Any], names: list[Any], scores: Scores, options: Options) -> None:
+        self.names, self.scores, self.options = names, scores, options
+        self.parts = [partitioned(frame, len(scores.by)) for frame in frames]
+
+    def __getitem__(self, key: Any) -> Decompositions:
+        score, at = self.scores[key], key_of(self.scores, key)
+        return of_classes([part.get(at) for part in self.parts], self.names, score, self.options)
+
+    def __iter__(self) -> Any:
+        return iter(self.scores)
+
+    def __len__(self) -> int:
+        return len(self.scores)
 
 
 def event_score(cells: Cells, like: Score, options: Options) -> Score:
@@ -110,6 +135,9 @@ def event_score(cells: Cells, like: Score, options: Options) -> Score:
     losses, mass = cell_losses(cells), cells.mass
     impossible = int(cells.count[np.isinf(losses)].sum())
     total = float(mass.sum())
+    if not cells.count.size:
+        nan = math.nan
+        return Score(0.0, nan, nan, 0, 0.0, read=like.read, missing=like.missing, clusters=like.clusters)
     value = math.fsum((mass * losses).tolist()) if not impossible else math.inf
     error = math.inf if impossible else error_of(cells, losses, value / total)
     n = int(cells.count.sum())

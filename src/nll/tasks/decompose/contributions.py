@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,23 @@ import numpy.typing as npt
 
 from nll.engines.local import Local, Progress
 from nll.engines.progress import RowProgress
-from nll.errors import UsageError
+from nll.errors import NllError, UsageError
 from nll.kernels.kernel import kernel
 from nll.numerics.exact import exact_sum
 from nll.results.contributions import Contributions, Group, Row
+from nll.results.joint_fit import JointFit
+from nll.tasks.compare.compare import fits_of
 from nll.tasks.compare.inputs import Bound, Rows, bind_models
+from nll.tasks.compare.same_rows import digest, refuse_rows
 from nll.tasks.score import Missing, make_step
 from nll.tasks.tally import Step
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from nll.results.fit import Fit
+    from nll.tasks.fit.again import Again
+    from nll.tasks.fit.again import Rows as Rows_
 
 Array = npt.NDArray[Any]
 
@@ -68,7 +75,7 @@ class LossStep:
 
 def contributions(
     y: Any,
-    models: Mapping[str, Any],
+    models: Any = None,
     data: Any = None,
     *,
     by: Any = None,
@@ -87,6 +94,8 @@ def contributions(
     ----------
     y, data, missing, where, threads, progress : as in `score`. Memory grows with the rows: the two losses, y and the
         columns of `by` are kept.
+        Or two fits to the same rows, ``contributions(fit_a, fit_b)`` or ``contributions({"a": fit_a, "b": fit_b})``: y,
+        data, missing and where are those that they were fitted with.
     models : {name: distribution}, two of them, both of densities or both of probabilities.
     by : columns, each looked at by itself: names, or without `data` a dict of arrays. A column of numbers with more
         than `bins` distinct values is cut at its quantiles.
@@ -110,18 +119,70 @@ def contributions(
     >>> found = nll.contributions(y, {"new": a, "old": b}, by={"day": day})
     >>> [(group.value, round(group.share, 3)) for group in found.groups]
     [('mo', 0.673), ('tu', 0.327)]
+    >>> seen = [0.2, 0.5, 1.0, 9.0]
+    >>> a, b = nll.fit(seen, nll.LogNormal), nll.fit(seen, nll.Exponential)
+    >>> found = nll.contributions(a, b)
+    >>> [row.row for row in found.rows], abs(found.sum - (b.nll - a.nll)) < 1e-9
+    ([0, 1, 2, 3], True)
     """
-    if not isinstance(models, Mapping) or len(models) != 2 or not all(isinstance(name, str) for name in models):
-        raise UsageError("contributions takes a dict of two models, {'a': dist, 'b': dist}")
     for name, value, least in (("bins", bins, 2), ("top", top, 0)):
         if not isinstance(value, int) or value < least:
             raise UsageError(f"{name} is a whole number of at least {least}; got {value!r}")
+    fits = fits_of(y, models, data, ())
+    if fits is not None:
+        if where is not None or missing != "error":
+            raise UsageError("fits bring their rows: where= and missing= were given to nll.fit")
+        y, models, data, where, missing = of_fits(fits, by)
+    if not isinstance(models, Mapping) or len(models) != 2 or not all(isinstance(name, str) for name in models):
+        raise UsageError("contributions takes a dict of two models, {'a': dist, 'b': dist}, or two fits")
     bound = bind_models(y, models, data, sample_weight=None, by=by, cluster=None, where=where)
     first, second = (make_step(each, missing, None, None, 0.0, None) for each in bound.each)
     with RowProgress("comparing", wanted=progress is True) as shown:
         called = progress if callable(progress) else shown
         state = Local(threads).reduce(bound.chunks(), LossStep((first, second)), State, State.merge, called)
     return _found(state, bound, tuple(models), bins, top)
+
+
+def of_fits(fits: dict[str, Any], by: Any) -> tuple[Any, dict[str, Any], Any, Any, Missing]:
+    """Return the rows of two fits, and the fitted distributions by name: y, models, data, where, missing."""
+    if len(fits) != 2:
+        raise UsageError(f"contributions are of two models; got {len(fits)} fits")
+    (a, fit_a), (b, fit_b) = fits.items()
+    for name, fit in fits.items():
+        if isinstance(fit, JointFit):
+            raise UsageError(f"{name} is a joint fit: pass the rows of one problem, and {{'a': a.dists[...], ...}}")
+        if fit.again is None:
+            raise UsageError(f"{name} is a loaded fit, which has no data: pass y and {{{name!r}: its .dist, ...}}")
+    refuse_rows(a, fit_a, b, fit_b)
+    rows_a, rows_b = (fit.again.read(fit) for fit in (fit_a, fit_b))
+    if rows_a.weights is not None and not (rows_a.weights == 1.0).all():
+        raise UsageError("the fits have weights, and contributions count every row once: pass y and the .dist of each")
+    first, second = fit_a.again, fit_b.again
+    where, missing = (first.options.get(name) for name in ("where", "missing"))
+    if first.by is None and second.by is None and _same_table(first, second, fit_b, rows_b):
+        return first.y, {a: fit_a.dist, b: fit_b.dist}, first.data, where, missing or "error"
+    if by is not None and fit_a.missing:
+        raise UsageError("by= goes with fits that dropped no row: fit the rows that are complete")
+    models = {
+        name: fit.family(**{n: rows.fixed.get(n, fit.params.get(n)) for n in fit.family.parameters})
+        if not fit.family.event
+        else fit.dist
+        for (name, fit), rows in zip(fits.items(), (rows_a, rows_b), strict=True)
+    }
+    return rows_a.observations, models, None, None, "error"
+
+
+def _same_table(first: Again, second: Again, fit: Fit, rows: Rows_) -> bool:
+    """Whether the table of the first fit serves for the second, whose known parameters may be columns."""
+    if first.data is None or second.data is None:
+        return False
+    if not fit.by_row:
+        return True
+    try:
+        other = replace(second, y=first.y, data=first.data, options=first.options).read(fit).fixed
+    except NllError:
+        return False
+    return all(digest(np.asarray(other[name])) == digest(np.asarray(value)) for name, value in rows.fixed.items())
 
 
 def _found(state: State, bound: Bound, names: tuple[str, ...], bins: int, top: int) -> Contributions:

@@ -17,6 +17,7 @@ from nll.families.bernoulli import Bernoulli, BernoulliLogits
 from nll.families.categorical import Categorical
 from nll.results.decomposition import Decomposition, Decompositions, Recalibration
 from nll.results.score import Score, Scores
+from nll.states.plain import NAN
 from nll.states.tally import Tallies
 from nll.tasks.chunks import Chunk, Inputs, inputs
 from nll.tasks.decompose.band import consistency_band
@@ -91,8 +92,8 @@ def decompose(
         miscalibration = score - score of c; discrimination = uncertainty - score of c
 
     A Categorical is decomposed by class (each against the others) and by its top label. A density or a distribution
-    of counts is checked by its probability integral transform P(Y <= y) (`by`, `cluster` and `sample_weight` do not
-    go with it).
+    of counts is checked by its probability integral transform P(Y <= y) (`cluster` and `sample_weight` do not go with
+    it).
 
     Parameters
     ----------
@@ -108,7 +109,8 @@ def decompose(
 
     Returns
     -------
-    Decomposition; Decompositions by group or class; Pit for densities and counts.
+    Decomposition; Decompositions by group or class; Pit for densities and counts. By groups, of classes and of
+        densities, a Grouped: a mapping from a key to the result of the group's rows, with `total`.
 
     Raises
     ------
@@ -138,11 +140,9 @@ def decompose(
     if not issubclass(form, Bernoulli):
         from nll.tasks.decompose.pit import of_density
 
-        if by is not None or cluster is not None or sample_weight is not None or labels is not None:
-            raise UsageError(
-                "by, cluster, sample_weight and labels go with decompositions of Bernoulli and Categorical"
-            )
-        return of_density(work, level, seed)
+        if cluster is not None or sample_weight is not None or labels is not None:
+            raise UsageError("cluster, sample_weight and labels go with decompositions of Bernoulli and Categorical")
+        return of_density(work, seed)
     if form.event:
         raise UsageError("decompose takes one event a row: give each label's column as y, one at a time")
     return of_events(work, options)
@@ -239,14 +239,24 @@ def of_events(work: Work, options: Options) -> Decomposition | Decompositions:
     frame = state.rows.counted()
     if not isinstance(score, Scores):
         return decomposition(cells_of(frame, logits), score, options)
-    names = [f"key{i}" for i in range(len(bound.by))]
-    found = {tuple(map(_canonical, key)): part for key, part in frame.partition_by(names, as_dict=True).items()}
-    groups = Lazily(score, found, logits, options)
+    groups = Lazily(score, partitioned(frame, len(bound.by)), logits, options)
     return Decompositions(bound.by, groups, decomposition(cells_of(frame, logits), score.total, options), score.total)
 
 
-def _canonical(value: Any) -> Any:
-    return "NaN" if isinstance(value, float) and math.isnan(value) else value
+def partitioned(frame: Any, by: int) -> dict[Any, Any]:
+    """Return the counted rows of each group, by its canonical key."""
+    parts = frame.partition_by([f"key{i}" for i in range(by)], as_dict=True)
+    return {tuple(map(canonical, key)): part for key, part in parts.items()}
+
+
+def canonical(value: Any) -> Any:
+    """Return a key that equals itself: a NaN is the text NaN."""
+    return "NaN" if value is NAN or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def key_of(scores: Scores, key: Any) -> tuple[Any, ...]:
+    """Return the key of a group as a tuple whose values equal themselves."""
+    return tuple(map(canonical, key if len(scores.by) > 1 else (key,)))
 
 
 class Lazily(Mapping[Any, Decomposition]):
@@ -259,8 +269,7 @@ class Lazily(Mapping[Any, Decomposition]):
     def __getitem__(self, key: Any) -> Decomposition:
         score = self.scores[key]
         if key not in self.made:
-            at = tuple(map(_canonical, key if len(self.scores.by) > 1 else (key,)))
-            frame = self.frames.get(at)
+            frame = self.frames.get(key_of(self.scores, key))
             cells = Pair().cells(self.logits) if frame is None else cells_of(frame, self.logits)
             self.made[key] = decomposition(cells, score, self.options)
         return self.made[key]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +14,19 @@ from nll.errors import UsageError
 from nll.families.family import Family
 from nll.families.normal import Normal
 from nll.numerics.formula import quiet
+from nll.results.grouped import Grouped
 from nll.results.pit import Pit
+from nll.results.score import Score, Scores
 from nll.states.tally import Tallies
 from nll.tasks.chunks import Chunk
 from nll.tasks.compare.tails import log_chi_square_sf, two_sided_normal
-from nll.tasks.decompose.decompose import Work
+from nll.tasks.decompose.decompose import Work, canonical, key_of
 from nll.tasks.draws import mixed
-from nll.tasks.finish import finish
+from nll.tasks.keys import group_codes
 from nll.tasks.tally import Step
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Array = npt.NDArray[Any]
 BINS = 20
@@ -28,12 +34,26 @@ U = np.uint64
 TERMS = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows: u, its residual, and (2, n) the squared error and the variance of each; with groups, their keys."""
+
+    u: Array
+    residual: Array
+    moments: Array
+    keys: list[pl.Series] | None = None
+
+    def of(self, rows: Array) -> Part:
+        """Return some rows, without their keys."""
+        return Part(self.u[rows], self.residual[rows], self.moments[:, rows])
+
+
 @dataclass(slots=True)
 class State:
-    """The score so far; u, its residual, the squared error and the variance of each row, by chunk."""
+    """The score so far, and the rows by chunk."""
 
     tally: Tallies
-    parts: dict[int, tuple[Array, Array, Array]] = field(default_factory=dict)
+    parts: dict[int, Part] = field(default_factory=dict)
 
     def merge(self, other: State) -> None:
         """Add another state."""
@@ -64,8 +84,11 @@ class PitStep:
         possible = np.isfinite(np.asarray(dist.log_prob(y)) + np.zeros(len(y)))
         row = ready.index if ready.index is not None else np.arange(len(y))
         u, residual = transformed(dist, y, uniform(self.seed, row + ready.first) if dist.discrete else None)
-        error, variance = moments(dist, y)
-        state.parts[chunk.first] = (u[possible], residual[possible], np.array([error, variance])[:, possible])
+        keys = None
+        if chunk.keys is not None:
+            at = np.flatnonzero(possible) if ready.index is None else ready.index[possible]
+            keys = [key.gather(at) for key in chunk.keys]
+        state.parts[chunk.first] = replace(Part(u, residual, np.array(moments(dist, y))).of(possible), keys=keys)
 
 
 def uniform(seed: int, rows: Array) -> Array:
@@ -121,17 +144,75 @@ def moments(dist: Family, y: Array) -> tuple[Array, Array]:
     return (y - mean) ** 2, variance + np.zeros(len(y))
 
 
-def of_density(work: Work, level: float, seed: int) -> Pit:
+def of_density(work: Work, seed: int) -> Pit | Grouped:
     """Check the calibration of a density, or of a distribution of counts."""
     bound, form = work.bound, work.bound.form
     if form.event or form.log_cdf is None or form.log_sf is None:
         raise UsageError(f"{form.signature()} has no P(Y <= y) here: decompose needs one for its transform")
     state = work.reduce(PitStep(work.step(), form, seed))
-    score = finish(state.tally, (), False, bound.distribution, bound.description, bound.locate)
+    score = work.finish(state.tally)
     parts = [state.parts[first] for first in sorted(state.parts)]
-    u, residual = (np.concatenate([p[i] for p in parts]) if parts else np.empty(0) for i in (0, 1))
-    both = np.concatenate([p[2] for p in parts], axis=1) if parts else np.empty((2, 0))
-    return Pit(score, u.size, bool(form.observations.discrete), seed, *tests(u, residual), *roots(both))  # type: ignore[arg-type]
+    rows = joined(parts)
+    discrete = bool(form.observations.discrete)
+    if not isinstance(score, Scores):
+        return pit_of(rows, score, discrete, seed)
+    return Grouped(bound.by, ByKey(rows, score, discrete, seed), pit_of(rows, score.total, discrete, seed))
+
+
+def joined(parts: list[Part]) -> Part:
+    """Return the rows of all chunks, in their order."""
+    import polars as pl
+
+    if not parts:
+        return Part(np.empty(0), np.empty(0), np.empty((2, 0)))
+    keys = None
+    if parts[0].keys is not None:
+        columns = zip(*(part.keys or [] for part in parts), strict=True)
+        keys = [pl.concat([text(key) for key in column]) for column in columns]
+    return Part(
+        np.concatenate([part.u for part in parts]),
+        np.concatenate([part.residual for part in parts]),
+        np.concatenate([part.moments for part in parts], axis=1),
+        keys,
+    )
+
+
+def text(key: pl.Series) -> pl.Series:
+    """Return a column of categories as text: those of two chunks may have other codes."""
+    import polars as pl
+
+    return key.cast(pl.String) if key.dtype in (pl.Categorical, pl.Enum) else key
+
+
+def pit_of(rows: Part, score: Score, discrete: bool, seed: int) -> Pit:
+    """Return what rows say of the calibration."""
+    found = *tests(rows.u, rows.residual), *roots(rows.moments)
+    return Pit(score, rows.u.size, discrete, seed, *found)  # type: ignore[arg-type]
+
+
+class ByKey(Mapping[Any, Pit]):
+    """The Pit of each group, made when it is asked for."""
+
+    def __init__(self, rows: Part, scores: Scores, discrete: bool, seed: int) -> None:
+        self.rows, self.scores, self.discrete, self.seed = rows, scores, discrete, seed
+        self.places: dict[Any, Array] = {}
+        if rows.keys is not None and rows.u.size:
+            codes, keys = group_codes(rows.keys)
+            order = np.argsort(codes, kind="stable")
+            ends = np.searchsorted(codes[order], np.arange(len(keys) + 1)).tolist()
+            for key, start, stop in zip(keys, ends[:-1], ends[1:], strict=True):
+                self.places[tuple(map(canonical, key))] = order[start:stop]
+
+    def __getitem__(self, key: Any) -> Pit:
+        score = self.scores[key]
+        at = self.places.get(key_of(self.scores, key), np.empty(0, np.int64))
+        return pit_of(self.rows.of(at), score, self.discrete, self.seed)
+
+    def __iter__(self) -> Any:
+        return iter(self.scores)
+
+    def __len__(self) -> int:
+        return len(self.scores)
 
 
 def roots(both: Array) -> tuple[float, float]:

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nll.kernels.slope import slope_sums
 from nll.results.decomposition import Recalibration
 from nll.tasks.decompose.cells import Cells
 from nll.tasks.decompose.corp import BLOCK, cell_losses, in_blocks, of_blocks, recalibrated
 
 Array = npt.NDArray[Any]
 SAMPLED = 2**18  # cells that begin a fit of more
+COMPILED = 2**18  # cells from which a compiled pass pays
 STEPS = 60
 HALVINGS = 30
 
@@ -113,6 +115,8 @@ def _newton(
 def _sums(z: Array, happened: Array, mass: Array, theta: Array, start: int) -> Array:
     """Return the sums of loss, gradient (2) and Hessian (3) over a block of cells."""
     rows = slice(start, start + BLOCK)
+    if z.size >= COMPILED:
+        return slope_sums(z[rows], happened[rows], mass[rows], theta[0], theta[1])
     z, happened, mass = z[rows], happened[rows], mass[rows]
     t = theta[0] * z + theta[1]
     e = np.exp(-np.abs(t))

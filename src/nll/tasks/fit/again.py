@@ -15,6 +15,7 @@ from nll.results.fits import Fits
 from nll.results.goodness import Goodness
 from nll.results.profile import Profile
 from nll.tasks.chunks import inputs
+from nll.tasks.observed import BOUNDS, Observed
 from nll.tasks.ready import Preparation
 
 Array = npt.NDArray[Any]
@@ -23,20 +24,44 @@ ROWS_AT_ONCE = 2**21  # of replicates that are fitted together
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a fit in memory: observations, fixed parameters (a number, or one a row), weights."""
+    """The rows of a fit in memory: observations, fixed parameters (a number, or one a row), weights.
+
+    Of observations that are seen in part, y is the lower end, and `bounds` has the others (upper, low, high).
+    """
 
     y: Array
     fixed: Mapping[str, Any]
     weights: Array | None
+    bounds: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """The number of rows."""
         return len(self.y)
 
+    @property
+    def observations(self) -> Any:
+        """What was observed, as tasks take it."""
+        return seen_again(self.y, self.bounds)
+
     def tiled(self, times: int) -> dict[str, Any]:
         """Return the fixed parameters for so many copies of the rows, one after the other."""
         return {name: np.tile(v, times) if np.ndim(v) else v for name, v in self.fixed.items()}
+
+    def part(self, use: Array) -> Rows:
+        """Return some of the rows."""
+        fixed, bounds = (
+            {name: v[use] if np.ndim(v) else v for name, v in values.items()} for values in (self.fixed, self.bounds)
+        )
+        return Rows(self.y[use], fixed, None if self.weights is None else self.weights[use], bounds)
+
+
+def seen_again(y: Array, bounds: Mapping[str, Any]) -> Any:
+    """Return numbers, or observations that are seen in part, from lower ends and the other bounds."""
+    if not bounds:
+        return y
+    upper, low, high = (bounds.get(name) for name in BOUNDS)
+    return Observed(y, upper, low, high, kind="exact" if upper is None else "interval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +98,20 @@ class Again:
         rows = self.rows(fit)
         options = {**self.options, "fixed": dict(rows.fixed)}
         options.pop("where", None)
-        return replace(self, y=rows.y, data=None, sample_weight=rows.weights, options=options, by=None)
+        return replace(self, y=rows.observations, data=None, sample_weight=rows.weights, options=options, by=None)
 
     def rows(self, fit: Fit) -> Rows:
         """Return the rows that were fitted, in memory."""
+        if fit.family.event:
+            raise UsageError(f"{fit.family.family.__name__} observes rows; this is for single numbers")
+        return self.read(fit)
+
+    def read(self, fit: Fit) -> Rows:
+        """Return the rows that were fitted, in memory, of any kind; without fixed parameters where these are rows."""
         where = self.options.get("where")
         bound = inputs(
             self.y, fit.dist, self.data, sample_weight=self.sample_weight, by=self.by, cluster=None, where=where
         )
-        if bound.form.event:
-            raise UsageError(f"{fit.family.family.__name__} observes rows; this is for single numbers")
         prepare = Preparation(bound.form, bound.names, bound.locate, self.options.get("missing") == "drop")
         ys: list[Array] = []
         weights: list[Array] = []
@@ -95,8 +124,10 @@ class Again:
             if ready.weights is not None:
                 weights.append(ready.weights[keep])
         columns = [v[0] if np.ndim(v[0]) == 0 else np.concatenate(v) for v in zip(*values, strict=True)]
-        fixed = {n: v for n, v in zip(fit.family.parameters, columns, strict=True) if n not in fit.free}
-        return Rows(np.concatenate(ys), fixed, np.concatenate(weights) if weights else None)
+        known = dict(zip(bound.form.parameters, columns, strict=False)) if not bound.form.event else {}
+        fixed = {name: known[name] for name in fit.family.parameters if name in known and name not in fit.free}
+        bounds = {name: value for name, value in known.items() if name not in fit.family.parameters}
+        return Rows(np.concatenate(ys), fixed, np.concatenate(weights) if weights else None, bounds)
 
     def _of_group(self, keys: Any, index: Array | None) -> Any:
         if keys is None:
@@ -120,11 +151,13 @@ class Again:
         for first in range(0, count, each):
             numbers = np.arange(first, min(first + each, count))
             y, weights = copies(numbers)
+            bounds = {name: np.tile(v, len(numbers)) if np.ndim(v) else v for name, v in rows.bounds.items()}
             fixed, codes = rows.tiled(len(numbers)), np.repeat(numbers, rows.size)
             options = {**self.options, "fixed": fixed, "start": start, "throw": False}
             options = {name: value for name, value in options.items() if name not in ("where", "cov", "cluster")}
             flat = None if weights is None else weights.reshape(-1)
-            found.append(self.fit(y.reshape(-1), fit.family, sample_weight=flat, by=codes, **options))
+            observed = seen_again(y.reshape(-1), bounds)
+            found.append(self.fit(observed, fit.family, sample_weight=flat, by=codes, **options))
         return joined(found)
 
     def intervals(
@@ -153,7 +186,7 @@ class Again:
 
         if self.by is not None:
             found = self.rows(fit)
-            return rows(found.y, fit.family(**{**fit.params, **found.fixed}))
+            return rows(found.observations, fit.family(**{**fit.params, **found.fixed}))
         options = {name: self.options[name] for name in ("missing", "where") if name in self.options}
         return rows(self.y, fit.dist, self.data, **options)
 

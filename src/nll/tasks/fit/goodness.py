@@ -69,6 +69,8 @@ def goodness_of(again: Again, fit: Fit, *, replicates: int = 199, rng: int = 0) 
 
 def repeated(rows: Rows) -> Rows:
     """Return rows of whole weights as often as they count."""
+    if rows.bounds:
+        raise UsageError("goodness of fit needs values that are seen: these are censored, truncated or in intervals")
     if rows.weights is None or (rows.weights == 1.0).all():
         return Rows(rows.y, rows.fixed, None)
     if (rows.weights != np.floor(rows.weights)).any() or rows.weights.sum() > MOST_ROWS:

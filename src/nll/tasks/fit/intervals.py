@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nll.errors import UsageError
+from nll.numerics.arrays import doubles
 from nll.results import scale
 from nll.results.fit import Fit, Interval
 from nll.results.profile import Profile
@@ -168,7 +169,7 @@ def profile(again: Again, fit: Fit, name: str, *, level: float = 0.99, points: i
         half = scale.normal_quantile(level) * _first_step(fit, name, middle)
         grid = [scale.from_line(link, middle + half * i) for i in np.linspace(-1.0, 1.0, points | 1)]
         grid[len(grid) // 2] = value
-    values = np.sort(np.asarray(grid, np.float64).reshape(-1))
+    values = np.sort(doubles(grid, "grid").reshape(-1))
     if np.isnan(values).any() or not values.size:
         raise UsageError("the grid of a profile needs numbers")
     curve = Curve(again, fit, name)

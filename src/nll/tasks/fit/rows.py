@@ -20,6 +20,7 @@ from nll.families.bernoulli import Bernoulli
 from nll.families.categorical import Categorical
 from nll.families.family import Family
 from nll.families.multivariatenormal import MultivariateNormal
+from nll.numerics.arrays import dimensions
 from nll.results.fit import Fit
 from nll.results.rows_fit import RowsFit, assembled, names_of, part_of
 from nll.tasks.chunks import array_of, inputs
@@ -105,7 +106,7 @@ class _Places:
 
 def observes_rows(y: Any, form: type[Family], data: Any) -> bool:
     """Whether one observation is several numbers or one of several classes."""
-    matrix = isinstance(y, (list, tuple)) if data is not None else np.ndim(y) == 2
+    matrix = isinstance(y, (list, tuple)) if data is not None else dimensions(y) == 2
     return bool(form.event) or (issubclass(form, Bernoulli) and not isinstance(y, Observed) and matrix)
 
 

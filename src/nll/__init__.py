@@ -87,10 +87,15 @@ if TYPE_CHECKING:
     from nll.tasks.observed import censored as censored
     from nll.tasks.observed import interval as interval
     from nll.tasks.observed import truncated as truncated
+    from nll.tasks.pieces import categorical_from_chunks as categorical_from_chunks
     from nll.tasks.running import Tally as Tally
     from nll.tasks.score import rows as rows
     from nll.tasks.score import score as score
+    from nll.tasks.sequences.chain import MarkovChain as MarkovChain
+    from nll.tasks.sequences.chain import NGram as NGram
+    from nll.tasks.sequences.hidden import HiddenMarkov as HiddenMarkov
     from nll.tasks.tokens.compare import compare_tokens as compare_tokens
+    from nll.tasks.tokens.look import document_tokens as document_tokens
     from nll.tasks.tokens.tokens import tokens as tokens
     from nll.tasks.tokens.windows import windows as windows
 
@@ -98,6 +103,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "binned": "nll.tasks.observed",
     "censored": "nll.tasks.observed",
+    "categorical_from_chunks": "nll.tasks.pieces",
     "check": "nll.tasks.check",
     "contributions": "nll.tasks.decompose.contributions",
     "cross_entropy": "nll.tasks.information",
@@ -134,10 +140,14 @@ _PLACES = {
     "interval": "nll.tasks.observed",
     "rows": "nll.tasks.score",
     "score": "nll.tasks.score",
+    "HiddenMarkov": "nll.tasks.sequences.hidden",
+    "MarkovChain": "nll.tasks.sequences.chain",
+    "NGram": "nll.tasks.sequences.chain",
     "truncated": "nll.tasks.observed",
     "Tally": "nll.tasks.running",
     "tokens": "nll.tasks.tokens.tokens",
     "compare_tokens": "nll.tasks.tokens.compare",
+    "document_tokens": "nll.tasks.tokens.look",
     "windows": "nll.tasks.tokens.windows",
     "Check": "nll.results.check",
     "TableCheck": "nll.results.check",

@@ -8,7 +8,7 @@ STAMP := $(VENV)/.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: demo test spark lint format docs bench coverage truth lock clean
+.PHONY: demo test spark lint format docs bench coverage truth fuzz soak audit lock clean
 
 demo: $(STAMP)
 	$(BIN)/nll demo
@@ -44,6 +44,19 @@ coverage: $(STAMP)
 truth: $(STAMP)
 	$(BIN)/python -m benchmarks.fit_truth
 
+# 100,000 spoiled inputs and the bombs, some ten minutes; inputs that break something are kept under .fuzz/.
+fuzz: $(STAMP)
+	$(BIN)/python -m tools.fuzz
+	$(BIN)/python -m tools.fuzz.bombs
+
+# Score, fit and compare for 20 minutes: memory, threads and open files stay flat.
+soak: $(STAMP)
+	$(BIN)/python tools/soak.py
+
+# Known vulnerabilities of what the lock names; needs a network that reaches the databases, and fails without.
+audit: $(VENV)/.audit
+	$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.txt
+
 # Hashes of every platform's files, and no host: pip finds the files at the index that it is set up for.
 # Spark, which is as large as all the rest, has a file of its own.
 lock: $(STAMP)
@@ -51,7 +64,7 @@ lock: $(STAMP)
 	$(LOCK) --generate-hashes --extra spark -c requirements/dev.txt -o requirements/spark.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .fuzz
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is as old as the last install: pip runs again only when what it installs has changed.
@@ -63,6 +76,11 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 $(VENV)/.spark: requirements/spark.txt $(STAMP)
 	$(PIP) install --require-hashes -r requirements/spark.txt
+	touch $@
+
+$(VENV)/.audit: $(STAMP)
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip --quiet install pip-audit
 	touch $@
 
 $(VENV)/.bench: requirements/bench.txt requirements/bench-alone.txt $(STAMP)

@@ -17,6 +17,7 @@ import nll
 from nll.engines import checkpoint as module
 from nll.engines.checkpoint import Checkpoint
 from nll.errors import DataError, UsageError
+from nll.states.saved import read_sealed, write_sealed
 
 MODEL = nll.Bernoulli(probs="p")
 OPTIONS = {"by": "g", "sample_weight": "w", "progress": False}
@@ -118,7 +119,7 @@ def test_what_was_begun_otherwise_is_refused(folder: Path):
         ("[" * 100_000, DataError, "is no checkpoint"),
         ("[]", UsageError, "not written over"),
         ('{"nll": "fit"}', UsageError, "not written over"),
-        ('{"nll": "checkpoint", "version": 99, "passes": {}}', DataError, "version 99"),
+        ('{"nll": "checkpoint", "version": 1, "passes": {}, "sha256": "0"}', DataError, "changed or damaged"),
     ],
 )
 def test_another_file_is_not_written_over(folder: Path, text: str, error: type[Exception], match: str):
@@ -131,10 +132,24 @@ def test_another_file_is_not_written_over(folder: Path, text: str, error: type[E
 @pytest.mark.parametrize("change", [{"parts": -1}, {"parts": 99}, {"parts": "x"}, {"state": {}}, {"state": None}])
 def test_notes_that_say_nonsense_are_refused(folder: Path, change: dict):
     scored(folder)
-    saved = json.loads((folder / "state.json").read_text())
+    saved = read_sealed(folder / "state.json", "checkpoint")
     next(iter(saved["passes"].values())).update(change)
-    (folder / "state.json").write_text(json.dumps(saved))
+    write_sealed(folder / "state.json", saved)
     with pytest.raises(DataError, match="begin anew"):
+        scored(folder)
+
+
+def test_a_damaged_checkpoint_is_refused(folder: Path):
+    scored(folder)
+    text = (folder / "state.json").read_text()
+    at = text.index('"sums"') + 14
+    (folder / "state.json").write_text(text[:at] + ("1" if text[at] != "1" else "2") + text[at + 1 :])
+    with pytest.raises(DataError, match="changed or damaged"):
+        scored(folder)
+    saved = json.loads(text)
+    saved.pop("sha256")
+    write_sealed(folder / "state.json", {**saved, "version": 99})
+    with pytest.raises(DataError, match="version 99"):
         scored(folder)
 
 
@@ -147,7 +162,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(folder: Path, monkeypat
         return found
 
     monkeypatch.setattr(module, "part_state", rewritten)
-    with pytest.raises(DataError, match="changed while it was read"):
+    with pytest.raises(DataError, match="changed during the run"):
         scored(folder)
 
 

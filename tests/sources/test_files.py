@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import pickle
 from itertools import pairwise
 from pathlib import Path
 
@@ -367,3 +368,25 @@ def test_any_split_into_files_is_the_same_table(tmp_path, values, cuts, ending):
         assert [
             row for part in source.parts() for batch in part.batches(["v", "i"]) for row in batch.frame.rows()
         ] == rows
+
+
+def test_parts_of_a_large_file_are_cut_between_row_groups(tmp_path):
+    path = str(tmp_path / "a.parquet")
+    pl.DataFrame({"v": range(1_000)}).write_parquet(path, row_group_size=150)
+    source = open_source(path)
+    assert [part.span for part in source.parts(300)] == [(0, 300), (300, 600), (600, 900), (900, 1_000)]
+    assert [part.span for part in source.parts(301)] == [(0, 450), (450, 900), (900, 1_000)]
+    assert source.parts(1_000) == [source]
+    again = [pickle.loads(pickle.dumps(part)) for part in source.parts(300)]
+    assert [read(part, "v")["v"].to_list() for part in again] == [
+        list(range(a, min(a + 300, 1_000))) for a in (0, 300, 600, 900)
+    ]
+    assert again[2].locate(7) == f"row 607 of {path}"
+
+
+def test_a_condition_holds_in_each_part(tmp_path):
+    path = str(tmp_path / "a.parquet")
+    pl.DataFrame({"v": range(1_000)}).write_parquet(path, row_group_size=100)
+    parts = [pickle.loads(pickle.dumps(part)) for part in open_source(path, where="v % 7 = 3").parts(400)]
+    assert [v for part in parts for v in read(part, "v")["v"].to_list()] == list(range(3, 1_000, 7))
+    assert parts[1].locate(0) == f"row 402 of {path}"

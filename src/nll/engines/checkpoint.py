@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,9 +11,8 @@ from nll.engines.local import Progress
 from nll.engines.placed import Pass, Placed
 from nll.errors import DataError, NllError, UsageError
 from nll.sources import Source, open_source
-from nll.sources.files import FileSource
-from nll.sources.paths import is_remote
-from nll.states.saved import read_json, state_from_dict, write_json
+from nll.sources.files import FileSource, stamps
+from nll.states.saved import read_sealed, seal_of, state_from_dict, write_sealed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,7 +61,7 @@ class Checkpointed(Placed):
     def reduce(self, run: Pass, columns: Sequence[str], progress: Progress | None = None) -> Any:
         """Return the state of all parts, of which those noted are not read again."""
         parts = self.source.parts(self.checkpoint.rows)
-        files = stamps(self.source.paths)
+        files = {path: list(stamp) for path, stamp in stamps(self.source.paths).items()}
         notes = Notes(self.checkpoint.path, identity(run, columns, self.source, parts), files)
         state, done = notes.state, notes.done
         saved = time.monotonic()
@@ -72,7 +69,9 @@ class Checkpointed(Placed):
             progress(state.read)
         for part in parts[done:]:
             found = part_state(run, part, progress)
-            check_unchanged(files, part)
+            for path in getattr(part, "paths", ()):
+                if list(stamps([path])[path]) != files[path]:
+                    raise DataError(f"{path} changed during the run: score it again when nobody writes to it")
             state = found if state is None else state.follow(found)
             done += 1
             if done == len(parts) or time.monotonic() - saved >= SECONDS_BETWEEN:
@@ -94,10 +93,10 @@ class Notes:
 
     def __init__(self, path: Path, identity: dict[str, Any], files: dict[str, Any]) -> None:
         self.path, self.files = path, files
-        self.key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        self.key = seal_of(identity)
         self.state: Any = None
         self.done = 0
-        saved = read_json(path, "checkpoint of nll")
+        saved = read_sealed(path, "checkpoint of nll")
         self.passes: dict[str, Any] = {}
         if saved is None:
             self.document = {
@@ -107,7 +106,7 @@ class Notes:
                 "files": files,
                 "passes": self.passes,
             }
-            write_json(path, self.document)  # before any work: a place that cannot be written to is found here
+            write_sealed(path, self.document)  # before any work: a place that cannot be written to is found here
             return
         self.document = checked(saved, path, identity, files)
         self.passes = self.document["passes"]
@@ -126,7 +125,7 @@ class Notes:
     def write(self, state: Any, done: int) -> None:
         """Note the state of the first parts."""
         self.passes[self.key] = {"parts": done, "state": state.to_dict()}
-        write_json(self.path, self.document)
+        write_sealed(self.path, self.document)
 
 
 def checked(saved: Any, path: Path, identity: dict[str, Any], files: dict[str, Any]) -> dict[str, Any]:
@@ -162,22 +161,6 @@ def identity(run: Any, columns: Sequence[str], source: FileSource, parts: Sequen
         "rows of the first part": list(getattr(parts[0], "span", None) or ()),
         "pass": f"{run.begin.__module__}.{run.begin.__qualname__}",
     }
-
-
-def stamps(paths: Sequence[str]) -> dict[str, Any]:
-    """Return size and time of the last change of each file; None of one on another machine."""
-    found: dict[str, Any] = {}
-    for path in paths:
-        stat = None if is_remote(path) else Path(path).stat()
-        found[path] = None if stat is None else [stat.st_size, stat.st_mtime_ns]
-    return found
-
-
-def check_unchanged(files: dict[str, Any], part: Source) -> None:
-    """Refuse a state of a file that was written to while it was read."""
-    for path in getattr(part, "paths", ()):
-        if stamps([path])[path] != files[path]:
-            raise DataError(f"{path} changed while it was read: score it again when it stays as it is")
 
 
 def part_state(run: Pass, part: Source, progress: Progress | None) -> Any:

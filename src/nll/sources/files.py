@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from nll.sources import text
 from nll.sources.condition import Condition, condition
 from nll.sources.formats import FORMATS, PARQUET, Format, scan_parquet
 from nll.sources.lazy import LazySource
-from nll.sources.pages import check_pages
+from nll.sources.pages import check_pages, row_groups
 from nll.sources.paths import is_remote
 from nll.sources.source import Source, is_failure
 
 Schema = dict[str, pl.DataType]
 Span = tuple[int, int]
+Stamp = tuple[int, ...]
 
 
 class FileSource(LazySource):
@@ -43,6 +44,7 @@ class FileSource(LazySource):
         self._given = types
         self._types: dict[str, Schema] = {}
         self._looked: set[str] = set()
+        self._stamps: dict[str, Stamp] = {}
         super().__init__(pl.LazyFrame(), description, condition)
 
     def __reduce__(self) -> Any:
@@ -130,6 +132,18 @@ class FileSource(LazySource):
                 )
 
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+        self._stamps = stamps(self._paths)
+        yield from self._read(columns)
+        self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
+        """Refuse what was read of a file that somebody wrote to meanwhile: it may be of neither state of it."""
+        now = stamps(self._paths)
+        changed = [path for path in self._paths if self._stamps.get(path, now[path]) != now[path]]
+        if changed:
+            raise DataError(f"{changed[0]} changed while it was read: read it again when nobody writes to it")
+
+    def _read(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         if not self._format.text:
             self._look(self._needed(columns))
             yield from super()._frames(columns)
@@ -182,6 +196,10 @@ class FileSource(LazySource):
 
     def _explain(self, error: BaseException, columns: list[str]) -> NllError:
         """Read file by file until one fails, and say what is wrong with it."""
+        try:
+            self._check_unchanged()
+        except DataError as changed:
+            return changed
         for path in self._paths:
             try:
                 self._try_open(path)
@@ -242,29 +260,43 @@ def reopened(
     return FileSource(paths, form, description, condition(where), span, types)
 
 
+def stamps(paths: Iterable[str]) -> dict[str, Stamp]:
+    """Return size and time of the last change, in nanoseconds, of each file; () of one on another machine, or gone."""
+    found: dict[str, Stamp] = {}
+    for path in paths:
+        try:
+            stat = None if is_remote(path) else Path(path).stat()
+        except OSError:
+            stat = None
+        found[path] = () if stat is None else (stat.st_size, stat.st_mtime_ns)
+    return found
+
+
 def spans_of(path: str, rows: int) -> list[Span | None]:
     """Return the rows [first, last) of parts of a Parquet file, cut between its row groups; [None] for a small one."""
     if is_remote(path):
         return [None]
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
-    except Exception:  # reading it says what is wrong
-        return [None]
-    if sum(sizes) <= rows:
-        return [None]
     ends: list[int] = []
     first = last = 0
-    for size in sizes:
+    for size in row_groups(path) or _even(path, rows):
         last += size
         if last - first >= rows:
             ends.append(last)
             first = last
     if last > first:
         ends.append(last)
-    return list(zip([0, *ends[:-1]], ends, strict=True))
+    return list(zip([0, *ends[:-1]], ends, strict=True)) if len(ends) > 1 else [None]
+
+
+def _even(path: str, rows: int) -> list[int]:
+    """Return a file's rows in parts of so many; none if it cannot be read, of which reading it says why."""
+    try:
+        total = int(scan_parquet(path).select(pl.len()).collect(engine="streaming").item())
+    except BaseException as error:
+        if not is_failure(error):
+            raise
+        return []
+    return [min(rows, total - first) for first in range(0, total, rows)]
 
 
 def _is_number(dtype: pl.DataType) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,12 +65,17 @@ def _scan_csv(separator: str) -> Callable[[str, Types | None], pl.LazyFrame]:
 
 
 def _scan_ndjson(path: str, types: Types | None = None) -> pl.LazyFrame:
-    name = path if "://" in path else glob.escape(path)  # it takes every path for a pattern
+    name = _read_not_mapped(path)
     return pl.scan_ndjson(name, schema=None if types is None else dict(types), infer_schema_length=SAMPLE_ROWS)
 
 
 def _scan_ipc(path: str, types: Types | None = None) -> pl.LazyFrame:
-    return pl.scan_ipc(path, glob="://" in path)
+    return pl.scan_ipc(_read_not_mapped(path), glob="://" in path)
+
+
+def _read_not_mapped(path: str) -> str:
+    """Return a path as a URI: Polars maps paths into memory, and the process ends (SIGBUS) if a file shrinks."""
+    return path if "://" in path else Path(path).absolute().as_uri()
 
 
 PARQUET = Format("Parquet", (".parquet", ".pq"), scan_parquet)

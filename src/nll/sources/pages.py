@@ -62,6 +62,24 @@ def check_pages(paths: Sequence[str], columns: Collection[str], span: tuple[int,
     )
 
 
+def row_groups(path: str) -> list[int]:
+    """Return the rows of each row group; none of a file whose footer is too long, or cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            length = file.seek(0, 2)
+            file.seek(max(length - 8, 0))
+            end = file.read(8)
+            size = int.from_bytes(end[:4], "little")
+            if end[4:] != MAGIC or size > min(MOST_FOOTER, length - 12):
+                return []
+            file.seek(length - 8 - size)
+            footer, _ = _struct(file.read(size), 0)
+        sizes = [group[ROWS] for group in footer[GROUPS]]
+    except (OSError, AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return []
+    return sizes if all(isinstance(rows, int) and rows >= 0 for rows in sizes) else []
+
+
 def _look(data: mmap.mmap, columns: Collection[str], span: tuple[int, int] | None, most: int) -> tuple[str, int]:
     """Return what is wrong with the pages of a file, of which at most so many are looked at, and their number."""
     size = int.from_bytes(data[-8:-4], "little")

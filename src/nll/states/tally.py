@@ -100,6 +100,12 @@ class Tallies:
         self.first = first
         return self
 
+    def __deepcopy__(self, memo: Any) -> Tallies:  # what a merge of few groups begins with: a fifth of the time
+        sums = ExactSums(self.sums.words.copy(), dict(self.sums.far), self.sums.additions)
+        return Tallies(
+            self.weighted, dict(self.keys), sums, self.counters.copy(), self.excess, list(self.first), self.read
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the state as plain JSON types; sums are hexadecimal counts of 2**-1074."""
         groups = len(self.keys)

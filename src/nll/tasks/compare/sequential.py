@@ -198,9 +198,12 @@ class ConfidenceSequence:
         if not isinstance(saved, dict) or saved.get("nll") != "confidence sequence" or saved.get("version") != VERSION:
             raise DataError(f"not a confidence sequence of version {VERSION}")
         try:
-            bounds = None if saved["bounds"] is None else tuple(map(float, saved["bounds"]))
+            bounds = None
+            if saved["bounds"] is not None:
+                low, high = map(float, saved["bounds"])
+                bounds = low, high
             options = {name: saved[name] for name in ("tuned_for", "variance", "first")}
-            made = cls(saved["level"], bounds=bounds, **options)  # type: ignore[arg-type]
+            made = cls(saved["level"], bounds=bounds, **options)
             made.n = int(saved["n"])
             made.low, made.high = map(float, saved["ends"])
             for j, text in enumerate(saved["sums"]):

@@ -15,7 +15,7 @@ from nll.errors import DataError, NllError, UsageError
 from nll.families.family import Family
 from nll.results.score import Score
 from nll.sources.formats import format_of
-from nll.states.saved import read_json, write_json
+from nll.states.saved import read_sealed, write_sealed
 from nll.tasks.compare.losses import discreteness
 from nll.tasks.compare.sequential import ConfidenceSequence
 from nll.tasks.rows import row_batches
@@ -224,10 +224,10 @@ class Watch:
         counts = {name: getattr(self, name) for name in COUNTS}
         files = {"scored": self.scored, "failed": self.failed}
         about = {"nll": KIND, "version": VERSION, "identity": self.identity}
-        write_json(self.state, {**about, **counts, **files, "total": self.total.to_dict(), "windows": windows})
+        write_sealed(self.state, {**about, **counts, **files, "total": self.total.to_dict(), "windows": windows})
 
     def _load(self) -> None:
-        saved = read_json(self.state, "state of nll watch")
+        saved = read_sealed(self.state, "state of nll watch")
         again = "remove it to begin anew, or name another with --state"
         if saved is None:
             self.save()

@@ -1,0 +1,1 @@
+"""A fuzzer for everything that nll reads: `make fuzz`, or `python -m tools.fuzz --help`."""

@@ -39,6 +39,9 @@ def cases() -> dict[str, tuple[np.ndarray, np.ndarray]]:
         "all the same": (a, a.copy()),
         "signed zeros": (np.where(some < 0.5, 0.0, a), np.where(some < 0.5, -0.0, b)),
         "tiny differences": (a, a + 1e-13 * b),
+        "few small differences": (a, np.where(some < 0.01, np.where(b < 1.0, a, a + 2.0**-20 * b), b)),
+        "few small losses": (np.where(some < 0.01, 2.0**-30 * a, a), np.where(some > 0.99, 2.0**-37 * b, b)),
+        "few tiny losses": (np.where(some < 0.01, 2.0**-45 * a, a), b),
         "large": (a + 1000.0 * (some < 0.01), b),
     }
 

@@ -24,6 +24,7 @@ BLOCK = 1024  # rows: losses, observations and a parameter fit the first-level c
 
 # Slices of 51 bits for one sum: two hold every double of 2**-39 to 2**11, four down to the window's end.
 SLICE_UNITS = (-40, -91, -142, -193)
+P1, P2, P3, P4 = map(np.int64, SLICE_UNITS)  # for a whole number of Python, Numba compiles once more each
 C1, C2, C3, C4 = (1.5 * 2.0 ** (unit + 52) for unit in SLICE_UNITS)
 B1, B2, B3, B4 = (np.float64(c).view(np.uint64) for c in (C1, C2, C3, C4))
 
@@ -32,9 +33,11 @@ T0, T1, T2, T3, T4, T5 = (1.5 * 2.0 ** (unit + 52) for unit in UNITS)
 D1, D2, D3 = (np.float64(c).view(np.uint64) for c in (T1, T2, T3))
 
 # Which numbers slices hold whole, as the bits of |x|: 0, or from a smallest to below a largest. Integers, so that
-# two running extremes tell of a block what would take four operations a number to see in the remainders.
+# running extremes tell of a block what would take four operations a number to see in the remainders.
 ABSOLUTE, ONE, LARGEST = U(0x7FFFFFFFFFFFFFFF), U(1), U(0xFFFFFFFFFFFFFFFF)
 PAIR_LOW, PAIR_HIGH = (np.float64(x).view(np.uint64) for x in (2.0**-19, 2.0**5))  # x and x**2, in two slices
+SLICE_LOW = np.float64(2.0**-39).view(np.uint64)  # x, in two slices
+C12 = C1 + C2  # exact; x - ((x + C1) - C12) is the remainder with C2 added, in one rounding and one operation less
 BLOCK_HIGH = np.float64(2.0**11).view(np.uint64)  # in four slices; the window ends above where they do
 TABLE_LOW, TABLE_HIGH = (np.float64(x).view(np.uint64) for x in (2.0**-56, 2.0**11))
 
@@ -83,10 +86,39 @@ def add_number(flat, at, x):
 
 
 @apart
+def add_slices(flat, at, n, s1, s2, q1, q2):
+    """Add the sums of two slices of n numbers to the sum at flat[at], of their squares to that at flat[at + WORDS]."""
+    n = U(n)
+    add_integer(flat, at, np.int64(s1 - n * B1), P1)
+    add_integer(flat, at, np.int64(s2 - n * B2), P2)
+    add_integer(flat, at + WORDS, np.int64(q1 - n * B1), P1)
+    add_integer(flat, at + WORDS, np.int64(q2 - n * B2), P2)
+
+
+@apart
+def add_small_squares(values, flat, at):
+    """Add what two slices do not hold of the squares of a few small numbers to the sum at flat[at].
+
+    Returns whether there are but a few; if not, nothing has been added.
+    """
+    few = np.int64(values.size // 8)
+    for i in range(values.size):
+        few -= np.int64((bits_of(values[i]) & ABSOLUTE) - ONE < PAIR_LOW - ONE)
+    if few < 0:
+        return False
+    for i in range(values.size):
+        if (bits_of(values[i]) & ABSOLUTE) - ONE < PAIR_LOW - ONE:
+            x = values[i] * values[i]
+            x -= (x + C1) - C1
+            add_number(flat, at, x - ((x + C2) - C2))
+    return True
+
+
+@apart
 def add_pair(losses, flat, at):
     """Add losses to the sum at flat[at] and their squares to that at flat[at + WORDS], if two slices hold them all.
 
-    Returns whether they do; if not, nothing has been added.
+    Returns whether they do, but for the squares of a few; if not, nothing has been added.
     """
     s1 = s2 = q1 = q2 = high = U(0)
     low = LARGEST
@@ -97,18 +129,16 @@ def add_pair(losses, flat, at):
         low = min(low, bits - ONE)  # 0 wraps to the largest
         t = x + C1
         s1 += bits_of(t)
-        s2 += bits_of((x - (t - C1)) + C2)
+        s2 += bits_of(x - (t - C12))
         x = x * x
         t = x + C1
         q1 += bits_of(t)
-        q2 += bits_of((x - (t - C1)) + C2)
-    if (high >= PAIR_HIGH) | (low < PAIR_LOW - ONE):
+        q2 += bits_of(x - (t - C12))
+    if (high >= PAIR_HIGH) | (low < SLICE_LOW - ONE):
         return False
-    n = U(losses.size)
-    add_integer(flat, at, np.int64(s1 - n * B1), SLICE_UNITS[0])
-    add_integer(flat, at, np.int64(s2 - n * B2), SLICE_UNITS[1])
-    add_integer(flat, at + WORDS, np.int64(q1 - n * B1), SLICE_UNITS[0])
-    add_integer(flat, at + WORDS, np.int64(q2 - n * B2), SLICE_UNITS[1])
+    if low < PAIR_LOW - ONE and not add_small_squares(losses, flat, at + WORDS):
+        return False
+    add_slices(flat, at, losses.size, s1, s2, q1, q2)
     return True
 
 
@@ -116,10 +146,10 @@ def add_pair(losses, flat, at):
 def flush(short, flat, code):
     """Move the slices of a group to its sums; its rows stay counted."""
     source, at = code * U(SHORT), code * U(2 * WORDS)
-    add_integer(flat, at, short[source + U(1)], SLICE_UNITS[0])
-    add_integer(flat, at, short[source + U(2)], SLICE_UNITS[1])
-    add_integer(flat, at + U(WORDS), short[source + U(3)], SLICE_UNITS[0])
-    add_integer(flat, at + U(WORDS), short[source + U(4)], SLICE_UNITS[1])
+    add_integer(flat, at, short[source + U(1)], P1)
+    add_integer(flat, at, short[source + U(2)], P2)
+    add_integer(flat, at + U(WORDS), short[source + U(3)], P1)
+    add_integer(flat, at + U(WORDS), short[source + U(4)], P2)
     for j in range(1, 5):
         short[source + U(j)] = 0
 
@@ -140,11 +170,11 @@ def add_pair_grouped(losses, codes, slices, short, flat):
         low = min(low, bits - ONE)
         t = x + C1
         l1[i] = bits_of(t) - B1
-        l2[i] = bits_of((x - (t - C1)) + C2) - B2
+        l2[i] = bits_of(x - (t - C12)) - B2
         x = x * x
         t = x + C1
         q1[i] = bits_of(t) - B1
-        q2[i] = bits_of((x - (t - C1)) + C2) - B2
+        q2[i] = bits_of(x - (t - C12)) - B2
     if (high >= PAIR_HIGH) | (low < PAIR_LOW - ONE):
         return False
     for i in range(losses.size):
@@ -193,10 +223,10 @@ def add_block(values, flat, at):
             add_number(flat, at, values[i])
     else:
         n = U(values.size)
-        add_integer(flat, at, np.int64(s1 - n * B1), SLICE_UNITS[0])
-        add_integer(flat, at, np.int64(s2 - n * B2), SLICE_UNITS[1])
-        add_integer(flat, at, np.int64(s3 - n * B3), SLICE_UNITS[2])
-        add_integer(flat, at, np.int64(s4 - n * B4), SLICE_UNITS[3])
+        add_integer(flat, at, np.int64(s1 - n * B1), P1)
+        add_integer(flat, at, np.int64(s2 - n * B2), P2)
+        add_integer(flat, at, np.int64(s3 - n * B3), P3)
+        add_integer(flat, at, np.int64(s4 - n * B4), P4)
 
 
 @apart

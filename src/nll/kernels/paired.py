@@ -10,20 +10,19 @@ import numpy as np
 from nll.kernels.arguments import row
 from nll.kernels.deposit import (
     ABSOLUTE,
-    B1,
-    B2,
     BLOCK,
     C1,
-    C2,
+    C12,
     LARGEST,
     ONE,
     PAIR_HIGH,
     PAIR_LOW,
-    SLICE_UNITS,
+    SLICE_LOW,
     U,
     add_block,
-    add_integer,
     add_pair,
+    add_slices,
+    add_small_squares,
     apart,
 )
 from nll.numerics.intrinsics import bits_of, float_of
@@ -60,39 +59,42 @@ def count_block(a, b, counts, pair):
 
 
 @apart
-def add_difference(a, b, flat, at, counts, largest, pair):
+def add_difference(a, b, scratch, flat, at, counts, largest, pair):
     """Do what `add_pair` does for the differences b - a, and count them, all while they are in registers.
 
-    Returns whether two slices hold them all; if not, nothing has been added or counted.
+    Returns whether they could be added; if not, they have only been counted.
     """
-    s1 = s2 = q1 = q2 = high = above = U(0)
-    low = least = LARGEST
+    s1 = s2 = q1 = q2 = high = above = ties = U(0)
+    low = LARGEST
     for i in range(a.size):
-        x = b[i] - a[i]
+        x = (b[i] - a[i]) + 0.0  # the sign of a tie is +
         bits = bits_of(x)
         above += bits >> SIGN
-        bits &= ABSOLUTE
-        high = max(high, bits)
-        least = min(least, bits)
-        low = min(low, bits - ONE)  # 0, which any slice holds, becomes the largest
+        bits = (bits & ABSOLUTE) - ONE  # of a tie it becomes the largest
+        ties += bits >> SIGN
+        low = min(low, bits)
+        high = max(high, bits + ONE)
         t = x + C1
         s1 += bits_of(t)
-        s2 += bits_of((x - (t - C1)) + C2)
+        s2 += bits_of(x - (t - C12))
         x = x * x
         t = x + C1
         q1 += bits_of(t)
-        q2 += bits_of((x - (t - C1)) + C2)
-    if (high >= PAIR_HIGH) | (low < PAIR_LOW - ONE):
-        return False
+        q2 += bits_of(x - (t - C12))
     n = U(a.size)
-    add_integer(flat, at, np.int64(s1 - n * B1), SLICE_UNITS[0])
-    add_integer(flat, at, np.int64(s2 - n * B2), SLICE_UNITS[1])
-    add_integer(flat, at + WORDS, np.int64(q1 - n * B1), SLICE_UNITS[0])
-    add_integer(flat, at + WORDS, np.int64(q2 - n * B2), SLICE_UNITS[1])
-    if least == U(0):  # a tie, whose difference may be -0
-        count_block(a, b, counts, pair)
+    if (high < PAIR_HIGH) & (low >= PAIR_LOW - ONE):
+        add_slices(flat, at, a.size, s1, s2, q1, q2)
+        counts[pair, 0] += np.int64(n - above - ties)
+        counts[pair, 1] += np.int64(ties)
     else:
-        counts[pair, 0] += np.int64(n - above)
+        count_block(a, b, counts, pair)
+        difference = scratch[0, : a.size]
+        for i in range(a.size):
+            difference[i] = b[i] - a[i]
+        if (high < PAIR_HIGH) & (low >= SLICE_LOW - ONE) and add_small_squares(difference, flat, at + WORDS):
+            add_slices(flat, at, a.size, s1, s2, q1, q2)
+        elif not add_squares(difference, scratch[1], flat, at):
+            return False
     largest[pair] = max(largest[pair], float_of(high) * float_of(high))
     return True
 
@@ -111,28 +113,16 @@ def paired(losses, first, second, flat, counts, largest, done):
     done : (blocks, models + pairs) bool, receives whether a block of 1,024 rows was added.
     """
     models, n = losses.shape
-    difference, scratch = np.empty(BLOCK), np.empty(BLOCK)
+    scratch = np.empty((2, BLOCK))
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
         block = start // BLOCK
         for m in range(models):
             own, at = losses[m, start:stop], m * 2 * WORDS
-            done[block, m] = add_pair(own, flat, at) or add_squares(own, scratch, flat, at)
+            done[block, m] = add_pair(own, flat, at) or add_squares(own, scratch[0], flat, at)
         for p in range(first.size):
-            a, b, d = losses[first[p], start:stop], losses[second[p], start:stop], difference[: stop - start]
-            at = (models + p) * 2 * WORDS
-            if add_difference(a, b, flat, at, counts, largest, p):
-                done[block, models + p] = True
-                continue
-            count_block(a, b, counts, p)
-            most = 0.0
-            for i in range(d.size):
-                d[i] = b[i] - a[i]
-                most = max(most, abs(d[i]))
-            good = add_squares(d, scratch, flat, at)
-            done[block, models + p] = good
-            if good:
-                largest[p] = max(largest[p], most * most)
+            a, b, at = losses[first[p], start:stop], losses[second[p], start:stop], (models + p) * 2 * WORDS
+            done[block, models + p] = add_difference(a, b, scratch, flat, at, counts, largest, p)
 
 
 def slopes(y, theta, out):

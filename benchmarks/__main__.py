@@ -13,7 +13,19 @@ from pathlib import Path
 from benchmarks.report import Table, machine
 from benchmarks.setting import Setting
 
-NAMES = ("bernoulli", "categorical", "families", "registry", "fit", "parquet", "groups", "compare", "command", "memory")
+NAMES = (
+    "bernoulli",
+    "categorical",
+    "families",
+    "registry",
+    "fit",
+    "parquet",
+    "groups",
+    "compare",
+    "command",
+    "tokens",
+    "memory",
+)
 RESULTS = Path(__file__).parent / "results.md"
 READING = (
     "Times are of runs in turn, all in one process: their median and the fastest, in milliseconds or seconds of wall "

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from nll.results.check import TableCheck as TableCheck
     from nll.results.fit import Fit as Fit
     from nll.results.fits import Fits as Fits
+    from nll.results.group_scores import GroupScores as GroupScores
     from nll.results.load import load as load
     from nll.results.score import Score as Score
     from nll.results.score import Scores as Scores
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from nll.tasks.fit.fit import fit as fit
     from nll.tasks.fit.joint import joint as joint
     from nll.tasks.fit.rank import fit_best as fit_best
+    from nll.tasks.groups import score_groups as score_groups
     from nll.tasks.information import cross_entropy as cross_entropy
     from nll.tasks.information import entropy as entropy
     from nll.tasks.information import kl as kl
@@ -140,6 +142,7 @@ _PLACES = {
     "interval": "nll.tasks.observed",
     "rows": "nll.tasks.score",
     "score": "nll.tasks.score",
+    "score_groups": "nll.tasks.groups",
     "HiddenMarkov": "nll.tasks.sequences.hidden",
     "MarkovChain": "nll.tasks.sequences.chain",
     "NGram": "nll.tasks.sequences.chain",
@@ -151,6 +154,7 @@ _PLACES = {
     "windows": "nll.tasks.tokens.windows",
     "Check": "nll.results.check",
     "TableCheck": "nll.results.check",
+    "GroupScores": "nll.results.group_scores",
     "Score": "nll.results.score",
     "Scores": "nll.results.score",
 }

@@ -69,3 +69,37 @@ def test_excluded_classes(width):
     assert nll.score([0, 1], nll.Categorical(logits=z)).impossible == 1
     with pytest.raises(nll.errors.DataError, match="at least one finite"):
         nll.score([0, 0], nll.Categorical(logits=np.full((2, width), -np.inf)))
+
+
+@pytest.mark.parametrize("shift", [-700.0, -60.0, -30.0, 0.0, 60.0, 78.0, 80.0, 1000.0, 3e38])
+def test_logits_of_any_size(shift):
+    rng = np.random.default_rng(1)
+    z = (rng.standard_normal((12, 131)) * 4 + shift).astype(np.float32)
+    z[:6, 100:] = -np.inf
+    z[3, :60] = -300.0 + shift
+    y = rng.integers(0, 100, 12)
+    losses = nll.rows(y, nll.Categorical(logits=z))
+    assert max(abs(mpmath.mpf(float(x)) - truth(row, k)) for x, row, k in zip(losses, z, y, strict=True)) < 1e-7
+    np.testing.assert_array_equal(losses, nll.rows(y, nll.Categorical(logits=z.astype(np.float64))))
+
+
+@pytest.mark.parametrize("bits", [0x7FC00000, 0xFFC00000, 0x7F800001, 0xFFC00001, 0xFFFFFFFF, 0xFF80007F])
+def test_every_kind_of_nan_is_found(bits):
+    nan = np.array([bits], np.uint32).view(np.float32)[0]
+    for place in (0, 15, 31, 64, 78):
+        z = np.zeros((1, 79), np.float32)
+        z[0, place] = nan
+        with pytest.raises(nll.errors.DataError, match=f"nan for class {place}"):
+            nll.score([1], nll.Categorical(logits=z))
+
+
+@pytest.mark.parametrize("width", [64, 71, 80, 95])
+def test_the_last_classes_of_a_row_count_once_and_the_next_row_does_not(width):
+    z = np.zeros((3, width), np.float32)
+    z[1] = 40.0
+    z[2, 0] = np.nan
+    losses = nll.rows([0, 0], nll.Categorical(logits=z[:2]))
+    np.testing.assert_allclose(losses, np.log(width), rtol=1e-7)
+    z[:, -1] = 5.0
+    losses = nll.rows([0, width - 1], nll.Categorical(logits=z[[0, 0]]))
+    np.testing.assert_allclose(losses, np.log(width - 1 + np.exp(5.0)) - [0.0, 5.0], rtol=1e-7)

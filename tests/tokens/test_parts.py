@@ -9,7 +9,9 @@ import math
 import os
 import pickle
 import random
+import subprocess
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from nll.sources.tokens.ahead import ReadAhead
 from nll.sources.tokens.lines import blocks, parts
 from nll.states.documents import COUNTS, TO_FINEST, Moments, Part, Rows, exact_count
 from nll.states.stretches import LONGEST, exact_sums
-from nll.tasks.tokens import batch, tokens
+from nll.tasks.tokens import sections
 from nll.tasks.tokens.gather import Pass
 from nll.tasks.tokens.rates import rate
 from nll.tasks.tokens.summary import Choices
@@ -53,8 +55,8 @@ def told(found):
 @pytest.fixture
 def small(monkeypatch):
     """Files in many small parts, all of them worth a process."""
-    monkeypatch.setattr(tokens, "WORTH_A_PROCESS", 1)
-    monkeypatch.setattr(batch, "SECTION", 3000)
+    monkeypatch.setattr(sections, "WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(sections, "SECTION", 3000)
 
 
 @pytest.mark.usefixtures("small")
@@ -80,7 +82,7 @@ def test_the_first_bad_line_is_named_whoever_finds_it(log):
 
 
 def test_small_files_start_no_process(log, monkeypatch):
-    monkeypatch.setattr(batch, "in_processes", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
     assert nll.tokens(log("a.jsonl", *documents(3)), threads=8).documents == 3
 
 
@@ -97,14 +99,14 @@ def fail(at, job):
 
 
 def test_a_process_that_dies_does_no_harm():
-    answers = in_processes(f"{__name__}:die_elsewhere", os.getpid(), iter(range(40)), 3)
+    answers = in_processes(partial(die_elsewhere, os.getpid()), iter(range(40)), 3)
     assert list(answers) == [i * i for i in range(40)]
 
 
 def test_answers_come_in_order_and_so_do_errors():
     found = []
     with pytest.raises(DataError, match=r"^job 17$"):
-        found.extend(in_processes(f"{__name__}:fail", 17, iter(range(40)), 2))
+        found.extend(in_processes(partial(fail, 17), iter(range(40)), 2))
     assert found == list(range(17))
 
     def broken():
@@ -113,7 +115,7 @@ def test_answers_come_in_order_and_so_do_errors():
 
     for processes in (1, 2):
         with pytest.raises(DataError, match="no more"):
-            list(in_processes(f"{__name__}:fail", 9, broken(), processes))
+            list(in_processes(partial(fail, 9), broken(), processes))
 
 
 def test_parts_and_blocks_are_whole_lines(tmp_path, monkeypatch):
@@ -223,12 +225,10 @@ def test_passes_merge(log):
     lines = documents(30)
     files = [log(f"{name}.jsonl", *lines[a:b]) for name, a, b in (("a", 0, 12), ("b", 12, 30))]
     choices = Choices(("kind",))
-    whole, merged = Pass(choices, "nats-per-token"), Pass(choices, "nats-per-token")
+    merged = Pass(choices, "nats-per-token")
     logs = [nll.tasks.tokens.tokens.Logs.open(each) for each in (files, files[0], files[1])]
-    tokens.read_all(logs[0], choices, whole)
+    whole = sections.read_all(logs[0], choices, "nats-per-token")
     for own in logs[1:]:
-        part = Pass(choices, "nats-per-token")
-        tokens.read_all(own, choices, part)
-        merged.merge(part)
+        merged.merge(sections.read_all(own, choices, "nats-per-token"))
     assert told(whole.finish(logs[0], "")) == told(merged.finish(logs[0], ""))
     assert json.loads(whole.finish(logs[0], "").to_json())["total"]["documents"] == 30

@@ -199,12 +199,12 @@ def _show(result: Any, options: dict[str, Any]) -> None:
     """Print the result; what stdout cannot say goes to stderr."""
     from nll.results.group_scores import GroupScores
 
+    total: Any = getattr(result, "total", result)
     if not options["as_json"] and not options["as_csv"]:
         from nll.cli.terminal import show
         from nll.results.score import Scores
         from nll.results.show import score_table, scores_table
 
-        total = getattr(result, "total", result)
         show(scores_table(result) if isinstance(result, Scores) else score_table(total), numbers=True)
         if isinstance(result, GroupScores):
             click.echo(f"{len(result):,} groups are in {result.path}", err=True)
@@ -216,5 +216,5 @@ def _show(result: Any, options: dict[str, Any]) -> None:
             sys.stdout.write(frame.write_csv(include_header=number == 0))
     else:
         sys.stdout.write(result.to_polars().write_csv())
-    for note in getattr(result, "total", result).notes:
+    for note in total.notes:
         click.echo(f"note: {note}", err=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from nll.cli.observations import columns, level, one_output
+from nll.cli.observations import columns, level, one_output, threads
 from nll.errors import UsageError
 
 NAMED = re.compile(r"([A-Za-z0-9_.-]+)=(.+)")
@@ -99,6 +99,7 @@ read, scored, output = _adding(READ), _adding(SCORED), _adding(OUTPUT)
 @click.option("--documents", is_flag=True, help="With --csv: one line a document.")
 @scored
 @read
+@threads
 @output
 def tokens(**options: Any) -> None:
     """Print the negative log-likelihood of the documents in logs of language models.
@@ -111,7 +112,9 @@ def tokens(**options: Any) -> None:
         raise UsageError("--documents is for --csv")
     from nll.tasks.tokens.tokens import tokens as made
 
-    result: Any = made(list(options["files"]), by=columns(options["by"]), unit=options["unit"], **chosen)
+    result: Any = made(
+        list(options["files"]), by=columns(options["by"]), unit=options["unit"], threads=options["threads"], **chosen
+    )
     total = getattr(result, "total", result)
     _show(result, options, total.document_table() if options["documents"] else None, total.notes)
 
@@ -137,6 +140,7 @@ def tokens(**options: Any) -> None:
 )
 @scored
 @read
+@threads
 @output
 def compare_tokens(**options: Any) -> None:
     """Compare language models by their logs of the same documents: each argument is the file of a model."""
@@ -156,7 +160,7 @@ def compare_tokens(**options: Any) -> None:
         raise UsageError(f"name all models or none: {plain[0]} has no name")
     from nll.tasks.tokens.compare import compare_tokens as compared
 
-    names = ("unit", "reference", "level", "pair", "allow")
+    names = ("unit", "reference", "level", "pair", "allow", "threads")
     wanted = {name: options[name] for name in names}
     result = compared(*([given] if given else plain), by=columns(options["by"]), **wanted, **chosen)
     _show(result, options, None, result.notes)

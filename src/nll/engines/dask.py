@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nll.engines.dask_groups import DaskGroups, frame_of_parts, grouped_frame
 from nll.engines.local import Progress
-from nll.engines.placed import FAN_IN, Pass, Placed, followed
+from nll.engines.placed import FAN_IN, GroupPass, Pass, Placed, followed
 from nll.errors import EngineError, MissingExtraError, NllError, UsageError, first_line
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ class Dask:
         if not isinstance(source, FileSource):
             raise UsageError(f"Dask reads files and Dask DataFrames; {source.description} is in this process")
         return DaskFiles(self, source)
+
+    def gather(self, run: Callable[[Any], Any], jobs: Sequence[Any], progress: Progress | None = None) -> Any:
+        """Return the states of jobs, merged in their order; None of no jobs."""
+        from dask.delayed import delayed
+
+        task, given = delayed(outcome_of, pure=False), delayed(run)
+        return self.reduce([task(given, job) for job in jobs], progress) if jobs else None
 
     def reduce(self, leaves: list[Any], progress: Progress | None) -> Any:
         """Return the state of delayed outcomes, merged in their order."""
@@ -128,11 +136,7 @@ class DaskFiles(Placed):
 
     def reduce(self, run: Pass, columns: Sequence[str], progress: Progress | None = None) -> Any:
         """Return the state of all parts."""
-        from dask.delayed import delayed
-
-        task, given = delayed(outcome_of, pure=False), delayed(run)
-        parts = self.parts_there or self.source.parts(self.engine.rows)
-        return self.engine.reduce([task(given, part) for part in parts], progress)
+        return self.engine.gather(run, self.parts_there or self.source.parts(self.engine.rows), progress)
 
     def kept(self, columns: Sequence[str]) -> Placed:
         """Return the files with these columns in the memory of the workers, if they fit into half of it."""
@@ -143,6 +147,11 @@ class DaskFiles(Placed):
             return self
         futures = self.engine.client.map(loaded, parts, columns=list(columns), pure=False, retries=self.engine.retries)
         return DaskFiles(self.engine, self.source, futures)
+
+    def grouped(self, run: GroupPass, columns: Sequence[str], by: Sequence[str]) -> DaskGroups:
+        """Return the groups of all rows."""
+        frame = frame_of_parts(self.source.parts(self.engine.rows), columns, self.schema)
+        return grouped_frame(self.engine, frame, run, columns, None, ())
 
     def _locate(self, row: int) -> str:
         return self.source.locate(row)
@@ -186,6 +195,13 @@ class DaskFrame(Placed):
         partitions = self.engine.client.compute(self.frame[list(dict.fromkeys([*columns, *read]))].to_delayed())
         return DaskFrame(self.engine, self.frame, self.condition and self.condition.given, partitions)
 
+    def grouped(self, run: GroupPass, columns: Sequence[str], by: Sequence[str]) -> DaskGroups:
+        """Return the groups of all rows."""
+        if self.condition is None:
+            return grouped_frame(self.engine, self.frame, run, columns, None, ())
+        read = self.condition.columns or list(self.schema)
+        return grouped_frame(self.engine, self.frame, run, columns, self.condition.given, read)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -207,7 +223,7 @@ def loaded(part: Source, columns: list[str]) -> Any:
     return KeptSource(pl.concat(frames) if frames else pl.DataFrame(schema=part.schema).select(columns), part)
 
 
-def outcome_of(run: Pass, part: Any) -> Any:
+def outcome_of(run: Callable[[Any], Any], part: Any) -> Any:
     """Return the state of a part, or why there is none."""
     if isinstance(part, Failure):
         return part

@@ -37,6 +37,31 @@ class Pass(Protocol):
         ...
 
 
+class GroupPass(Protocol):
+    """What is done with the rows of whole groups; it travels to workers, so it holds names and numbers alone."""
+
+    def __call__(self, frame: pl.DataFrame, origin: Source) -> pl.DataFrame:
+        """Return a row for each group of a frame, whose rows are those of `origin`."""
+        ...
+
+    def places(self, frame: pl.DataFrame) -> Any:
+        """Return a whole number (n,) for each row, the same for all rows of a group."""
+        ...
+
+
+class Grouped(Protocol):
+    """A table with a row for each group, which the workers have or make."""
+
+    @property
+    def table(self) -> Any:
+        """The frame of the engine."""
+        ...
+
+    def write(self, folder: str) -> int:
+        """Write it as a folder of Parquet files, and return how many groups there are."""
+        ...
+
+
 class Placed(Source):
     """A table in parts that others read: the workers of a cluster, or a run that can be taken up again."""
 
@@ -58,6 +83,18 @@ class Placed(Source):
     def kept(self, columns: Sequence[str]) -> Placed:
         """Return the same table with these columns where repeated passes find them fast."""
         return self
+
+    def grouped(self, run: GroupPass, columns: Sequence[str], by: Sequence[str]) -> Grouped:
+        """Return what a pass makes of the groups of all rows, each of which is brought to one worker.
+
+        Parameters
+        ----------
+        run : the pass.
+        columns, by : those that it reads, and those whose values make groups.
+        """
+        raise UsageError(
+            f"{self.description} has no table of groups: pass files without a checkpoint, or nll.score(by=)"
+        )
 
     def _frames(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         raise UsageError(

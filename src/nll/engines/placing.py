@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nll.errors import UsageError
@@ -20,6 +21,24 @@ class Engine(Protocol):
         """Return a table whose passes run here."""
         ...
 
+    def gather(self, run: Callable[[Any], Any], jobs: Sequence[Any]) -> Any:
+        """Return the states of jobs, merged in their order by `follow`; None of no jobs.
+
+        What runs travels to workers, so it is a function of a module, or an object of names and numbers.
+
+        Raises
+        ------
+        NllError : what the first failing job raised.
+        """
+        ...
+
+
+def checked(engine: Any) -> Engine:
+    """Return an engine; raise UsageError of what is none."""
+    if not hasattr(engine, "place"):
+        raise UsageError(f"engine is {KNOWN}; got {engine!r}")
+    return engine
+
 
 def open_table(data: Any, where: Any = None, engine: Engine | None = None) -> Source:
     """Return the source of `data`; a frame of Dask or Spark brings its engine.
@@ -31,9 +50,7 @@ def open_table(data: Any, where: Any = None, engine: Engine | None = None) -> So
     from nll.sources import Source, open_source
 
     if engine is not None:
-        if not hasattr(engine, "place"):
-            raise UsageError(f"engine is {KNOWN}; got {engine!r}")
-        return engine.place(data, where)
+        return checked(engine).place(data, where)
     library = type(data).__module__.partition(".")[0]
     if library in ("dask", "dask_expr") and hasattr(data, "to_delayed") and hasattr(data, "columns"):
         from nll.engines.dask import Dask

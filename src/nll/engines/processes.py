@@ -12,9 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
-from importlib import import_module
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from typing import Any
 
 # The first thing a process does. Its own standard output is for answers; what its libraries print goes to stderr.
@@ -23,20 +22,40 @@ BEGIN = (
 )
 
 
-def in_processes(work: str, options: Any, jobs: Iterator[Any], processes: int) -> Generator[Any, None, None]:
+class Processes:
+    """Processes of this machine as an engine of jobs.
+
+    Parameters
+    ----------
+    count : how many work, this one included.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def gather(self, run: Callable[[Any], Any], jobs: Iterable[Any]) -> Any:
+        """Return the states of jobs, merged in their order by `follow`; the next are done meanwhile."""
+        with closing(in_processes(run, iter(jobs), self.count)) as states:  # an interruption ends the processes at once
+            whole: Any = next(states, None)
+            for state in states:
+                whole = whole.follow(state)
+        return whole
+
+
+def in_processes(run: Callable[[Any], Any], jobs: Iterator[Any], processes: int) -> Generator[Any, None, None]:
     """Return the answers to jobs in their order; this process does its share of them.
 
     Parameters
     ----------
-    work : "module:function", called with `options` and a job. Options, jobs and answers are pickled.
+    run : a function of a module, or an object, called with a job. It, jobs and answers are pickled.
     processes : how many work, this one included.
 
     Raises what the first failing job raised. A process that dies does no harm: its job is done here.
     """
     if processes < 2 or not sys.executable or getattr(sys, "frozen", False):  # frozen: the program, and no interpreter
-        yield from map(_function(work, options), jobs)
+        yield from map(run, jobs)
         return
-    crew = _Crew(work, options, jobs)
+    crew = _Crew(run, jobs)
     try:
         crew.start(processes - 1)
         yield from crew.answers()
@@ -44,17 +63,11 @@ def in_processes(work: str, options: Any, jobs: Iterator[Any], processes: int) -
         crew.end()
 
 
-def _function(work: str, options: Any) -> Callable[[Any], Any]:
-    module, _, name = work.partition(":")
-    function = getattr(import_module(module), name)
-    return lambda job: function(options, job)
-
-
 class _Crew:
     """Processes, a thread for each that hands it jobs, and the answers."""
 
-    def __init__(self, work: str, options: Any, jobs: Iterator[Any]) -> None:
-        self.work, self.options = work, options
+    def __init__(self, run: Callable[[Any], Any], jobs: Iterator[Any]) -> None:
+        self.run = run
         self.jobs, self.handed = jobs, 0
         self.taking, self.stop, self.ready = threading.Lock(), threading.Event(), threading.Condition()
         self.done: dict[int, Any] = {}
@@ -76,7 +89,6 @@ class _Crew:
 
     def answers(self) -> Iterator[Any]:
         """Return answers in the order of the jobs, and do jobs as long as there are some."""
-        function = _function(self.work, self.options)
         wanted = 0
         while True:
             while (answer := self._taken(wanted)) is not None:
@@ -87,7 +99,7 @@ class _Crew:
                 wanted += 1
             job = self._next()
             if job is not None:
-                self._note(job[0], _answer(function, job[1]))
+                self._note(job[0], _answer(self.run, job[1]))
                 continue
             with self.ready:
                 if wanted in self.done or self.again:
@@ -154,7 +166,7 @@ class _Crew:
             assert process.stdin is not None
             assert process.stdout is not None
             pickle.dump(sys.path, process.stdin)
-            pickle.dump((self.work, self.options), process.stdin)
+            pickle.dump(self.run, process.stdin)
             process.stdin.flush()
             pickle.load(process.stdout)  # it is ready
             while (job := self._next()) is not None:
@@ -169,9 +181,9 @@ class _Crew:
                     self.ready.notify_all()
 
 
-def _answer(function: Callable[[Any], Any], job: Any) -> tuple[str, Any]:
+def _answer(run: Callable[[Any], Any], job: Any) -> tuple[str, Any]:
     try:
-        return "value", function(job)
+        return "value", run(job)
     except Exception as error:
         return "error", error
 
@@ -181,8 +193,7 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program that is interrupted ends this one
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    work, options = pickle.load(sys.stdin.buffer)
-    function = _function(work, options)
+    run = pickle.load(sys.stdin.buffer)
     pickle.dump("ready", answers)
     answers.flush()
     while True:
@@ -190,5 +201,5 @@ def serve() -> None:
             job = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        pickle.dump(_answer(function, job), answers)
+        pickle.dump(_answer(run, job), answers)
         answers.flush()

@@ -19,8 +19,8 @@ Array = npt.NDArray[Any]
 FINEST = -1074
 _SHIFTS = tuple(unit - FINEST for unit in UNITS)
 _MASK = (1 << STEP) - 1
-# A coarsest word below this has room for what comes before the next carry: 2**22 numbers of less than 2**39 each.
-FULL = 1 << 60
+# A coarsest word below this counts, like the others after a carry, as one addition: 2**22 of them fit an int64.
+FULL = 1 << STEP
 PLACES = 1 << 14  # more than there are shifts
 
 

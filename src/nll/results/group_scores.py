@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nll.results.score import Score, jsonable
@@ -19,7 +20,7 @@ class GroupScores:
     Attributes
     ----------
     by : the grouping columns.
-    path : the Parquet file: the keys, and the numbers of `Scores.to_polars()`, one row a group.
+    path : the Parquet file, or folder of such: the keys, and the numbers of `Scores.to_polars()`, one row a group.
     groups : how many there are.
     total : the Score of all rows.
     ordered : whether rows are in the order of the keys; if not, stretches of them are.
@@ -38,6 +39,8 @@ class GroupScores:
         """Return the table as a lazy frame."""
         import polars as pl
 
+        if Path(self.path).is_dir():  # as a cluster writes it
+            return pl.scan_parquet(sorted(Path(self.path).glob("*.parquet")), glob=False)
         return pl.scan_parquet(self.path, glob=False)
 
     def to_polars(self) -> pl.DataFrame:

@@ -82,7 +82,7 @@ def _weighted(
     w, own = pair(weight), pair(loss)
     squared = multiply(w, w)
     whole = add(multiply(pair(square), squared), multiply(multiply(own, own), pair(square_weight)))
-    spread = subtract(whole, scale(multiply(multiply(own, w), pair(weight_loss)), np.float64(2.0)))
+    spread = subtract(whole, scale(multiply(multiply(own, w), pair(weight_loss)), np.full(len(n), 2.0)))
     divisor = scale(multiply(squared, squared), n - 1.0)
     stderr, stderr_sure = _stderr(rows, spread, whole, lambda v: divide(scale(v, n), divisor))
     # Squares of tiny weights are lost, and then there is no standard error: whoever is near that is done again.

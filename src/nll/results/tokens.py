@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,7 @@ class TokenScore:
     clusters : behind the standard errors.
     read, skipped : lines of the files, and bad ones left out; first_skipped says why.
     contexts, strides : what the lines say of context and stride.
+    each : the score of each document, made when it is looked at.
     """
 
     nll: float
@@ -101,7 +102,7 @@ class TokenScore:
     strides: tuple[Any, ...] = ()
     span: str = "all"
     source: str = ""
-    each: tuple[DocumentScore, ...] = ()
+    each: Sequence[DocumentScore] = ()
 
     def per(self, unit: str) -> tuple[float, float]:
         """Return the mean in a unit, such as "bits-per-byte", and its standard error."""

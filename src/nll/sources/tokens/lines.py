@@ -103,6 +103,8 @@ def _blocks(path: str, start: int, stop: int | None, first: int) -> Iterator[tup
                     block.pop()
                 yield first, block
                 first += len(block)
+            if stop is not None and left > 0:
+                raise DataError(f"{path} became shorter while it was read: read it again when nobody writes to it")
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{path}: the file is broken: {first_line(error)}") from None
 

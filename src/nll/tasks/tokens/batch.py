@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import numpy as np
 
-from nll.engines.processes import in_processes
 from nll.errors import DataError
 from nll.sources.tokens import quick
 from nll.sources.tokens.document import Document
 from nll.sources.tokens.formats import documents_of
-from nll.sources.tokens.lines import blocks, is_packed, parsed, parts
+from nll.sources.tokens.lines import parsed
 from nll.sources.tokens.read import Logs
 from nll.sources.tokens.typed import Found, Typed
 from nll.states.documents import Rows
@@ -34,43 +31,6 @@ from nll.tasks.tokens.summary import (
     summary,
     value_of,
 )
-
-SECTION = 1 << 24  # bytes that a process reads at a time
-Section = tuple[str, int, int | None, int]  # of a file: from where to where, and the number of its first line
-
-
-def read_part(logs: Logs, choices: Choices, into: Pass, section: Section) -> None:
-    """Add the documents of a section of a file to a pass."""
-    reader, path = Reader(logs, choices, into), section[0]
-    for first, block in blocks(*section):
-        reader.block(path, first, block)
-
-
-def read_parts(logs: Logs, choices: Choices, into: Pass, processes: int) -> None:
-    """Add the documents of all files to a pass; several processes read."""
-    options = (logs.form, logs.bad_lines, choices, into.unit)
-    answers = in_processes("nll.tasks.tokens.batch:work", options, _sections(logs.files), processes)
-    with closing(answers):  # an interruption ends the processes at once
-        for own, found in answers:
-            into.merge(found)
-            logs.merge(own)
-
-
-def work(options: tuple[Any, ...], section: Section) -> tuple[Logs, Pass]:
-    """Return what a section of a file holds: what a process does."""
-    form, bad_lines, choices, unit = options
-    logs, found = Logs([section[0]], form, bad_lines), Pass(choices, unit)
-    read_part(logs, choices, found, section)
-    return logs, found
-
-
-def _sections(files: list[str]) -> Iterator[Section]:
-    for path in files:
-        if is_packed(path):
-            yield path, 0, None, 1
-        else:
-            yield from ((path, *part) for part in parts(path, SECTION))
-
 
 # A line of a block: its number, itself, and where its documents are among the ordinary ones, if it has such.
 Pending = tuple[int, bytes, int, int]
@@ -170,6 +130,11 @@ class Reader:
 
     def single(self, path: str, number: int, line: bytes) -> None:
         """Add the documents of a line one by one, or note that it is bad."""
+        for each in self.summaries(path, number, line):
+            self.into.add(each)
+
+    def summaries(self, path: str, number: int, line: bytes) -> list[Summary]:
+        """Return the summaries of the documents of a line; note a bad line, which has none."""
         self.logs.read += 1
         found: list[Summary] | None = None
         if typed := self._found(line):
@@ -182,9 +147,8 @@ class Reader:
                 found = self._summaries(documents_of(parsed(line), self.logs.form), path, number)
             except DataError as error:
                 self.logs.bad(path, number, error)
-                return
-        for each in found:
-            self.into.add(each)
+                return []
+        return found
 
     def _summaries(self, documents: list[Document], path: str, number: int) -> list[Summary]:
         for each in documents:

@@ -18,7 +18,7 @@ from nll.tasks.compare.tails import t_quantile, two_sided_t
 from nll.tasks.tokens.groups import BYTES, IN_TOKENS, grouped, labelled, unit_by
 from nll.tasks.tokens.pairing import DIFFERENCES, check_alike, paired, same_tokens
 from nll.tasks.tokens.summary import Choices, Missing, Sentinel, Summary
-from nll.tasks.tokens.tokens import Pass, summaries
+from nll.tasks.tokens.tokens import Pass, read_all
 
 
 def compare_tokens(
@@ -36,6 +36,8 @@ def compare_tokens(
     sentinel: Sentinel = "impossible",
     missing: Missing = "error",
     bad_lines: BadLines = "error",
+    threads: int | None = None,
+    engine: Any = None,
 ) -> TokenComparison | TokenComparisons:
     r"""Compare language models by their logs of the same documents, paired by document.
 
@@ -56,7 +58,8 @@ def compare_tokens(
     level : of the intervals.
     pair : "id" or "text", by which documents are paired; by default ids, where both have the same, else texts.
     allow : what may differ after all: "span", "context", "stride".
-    span, cluster, format, texts, sentinel, missing, bad_lines : as in `tokens`.
+    span, cluster, format, texts, sentinel, missing, bad_lines, threads, engine : as in `tokens`. What a comparison
+        holds of each document, hashes and sums, comes here from the workers of an engine.
 
     Returns
     -------
@@ -92,7 +95,8 @@ def compare_tokens(
     _check_options(named, names, unit, overlooked, reference, level, pair)
     choices = Choices(tuple(name for name in names if name != BYTES), span, cluster, sentinel, missing)
     logs = {name: Logs.open(files, format, bad_lines, texts) for name, files in named.items()}
-    pairs = paired({name: list(summaries(each, choices)) for name, each in logs.items()}, pair)
+    documents = {name: read_all(each, choices, None, threads, engine).documents for name, each in logs.items()}
+    pairs = paired(documents, pair)
     allowed = check_alike(pairs, list(named), overlooked)
     same = same_tokens(pairs)
     _check_tokens(names, unit, same)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from nll.engines.local import Local
-from nll.errors import DataError, UsageError
+from nll.errors import UsageError
 from nll.results.tokens import TokenScore, TokenScores, check_unit
 from nll.sources.paths import describe
-from nll.sources.tokens.lines import is_packed
 from nll.sources.tokens.read import BadLines, Logs, Texts
 from nll.tasks.tokens.gather import Pass, label
-from nll.tasks.tokens.summary import Choices, Missing, Sentinel, Summary, summary
+from nll.tasks.tokens.sections import read_all
+from nll.tasks.tokens.summary import Choices, Missing, Sentinel
 
-WORTH_A_PROCESS = 1 << 26  # bytes: a process takes 0.3 s to start, in which another reads as many
-PACKING = 5  # JSON packs to a fifth, and better
-__all__ = ["Pass", "label", "read_all", "summaries", "tokens"]
+__all__ = ["Pass", "label", "read_all", "tokens"]
 
 
 def tokens(
@@ -33,6 +29,7 @@ def tokens(
     missing: Missing = "error",
     bad_lines: BadLines = "error",
     threads: int | None = None,
+    engine: Any = None,
 ) -> TokenScore | TokenScores:
     """Return the negative log-likelihood of the documents in logs of language models.
 
@@ -53,7 +50,9 @@ def tokens(
     sentinel : what -9999 is: "impossible", probability 0 and an infinite loss; "literal", a number; "error".
     missing : "drop" leaves out tokens whose log-probability is null or not among the top k, and counts them.
     bad_lines : "skip" leaves out lines that cannot be read, and counts them.
-    threads : how many CPUs read large files, each in a process of its own; all by default.
+    threads : how many CPUs of this machine read large files, each in a process of its own; all by default.
+    engine : where files are read: ``nll.engines.Dask(client)`` or ``nll.engines.Spark(session)``, whose workers see
+        them at the same paths; by default here. The numbers are the same. Texts must then be given by id.
 
     Returns
     -------
@@ -81,45 +80,5 @@ def tokens(
         raise UsageError(f"by names a field twice: {list(names)}")
     choices = Choices(names, span, cluster, sentinel, missing)
     logs = Logs.open(files, format, bad_lines, texts)
-    pass_ = Pass(choices, unit)
-    read_all(logs, choices, pass_, threads)
     listed = files if isinstance(files, (list, tuple)) else str(files)
-    return pass_.finish(logs, describe(listed, logs.files))
-
-
-def read_all(logs: Logs, choices: Choices, into: Pass, threads: int | None = None) -> None:
-    """Add all documents of logs to a pass."""
-    from nll.tasks.tokens.batch import read_part, read_parts
-
-    if logs.texts is not None:  # which go by the number or the name of each document
-        for each in summaries(logs, choices):
-            into.add(each)
-        return
-    processes = _processes(logs.files, threads)
-    if processes < 2:
-        for path in logs.files:
-            read_part(logs, choices, into, (path, 0, None, 1))
-    else:
-        read_parts(logs, choices, into, processes)
-    logs.check_not_all_bad()
-
-
-def _processes(files: list[str], threads: int | None) -> int:
-    """Return how many processes read: JSON holds the interpreter's lock, so that threads would wait for each other."""
-    most = Local(threads).threads
-    if most < 2:
-        return 1
-    size = sum(os.path.getsize(path) * (PACKING if is_packed(path) else 1) for path in files)  # noqa: PTH202
-    return max(1, min(most, size // WORTH_A_PROCESS))
-
-
-def summaries(logs: Logs, choices: Choices) -> Iterator[Summary]:
-    """Return the summary of each document; a line of which one document is bad is bad."""
-    for documents in logs:
-        try:
-            found = [summary(document, choices) for document in documents]
-        except DataError as error:
-            logs.bad(documents[0].path, documents[0].line, error)
-            continue
-        yield from found
-    logs.check_not_all_bad()
+    return read_all(logs, choices, unit, threads, engine).finish(logs, describe(listed, logs.files))

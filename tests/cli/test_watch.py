@@ -65,6 +65,7 @@ def test_it_runs_until_it_is_stopped_and_serves_its_numbers(process, folder, tab
         assert "a.csv" in running.stdout.readline()
         shutil.copy(table, folder / "b.csv")
         assert "b.csv" in running.stdout.readline()
+        text = ""
         for _ in range(50):
             with urllib.request.urlopen(place, timeout=10) as answer:
                 text = answer.read().decode()

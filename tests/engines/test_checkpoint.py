@@ -132,7 +132,7 @@ def test_another_file_is_not_written_over(folder: Path, text: str, error: type[E
 @pytest.mark.parametrize("change", [{"parts": -1}, {"parts": 99}, {"parts": "x"}, {"state": {}}, {"state": None}])
 def test_notes_that_say_nonsense_are_refused(folder: Path, change: dict):
     scored(folder)
-    saved = read_sealed(folder / "state.json", "checkpoint")
+    saved = read_sealed(folder / "state.json", "checkpoint") or {}
     next(iter(saved["passes"].values())).update(change)
     write_sealed(folder / "state.json", saved)
     with pytest.raises(DataError, match="begin anew"):

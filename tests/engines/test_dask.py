@@ -159,10 +159,10 @@ def fatal(frame: Any) -> Any:
 
 def test_a_part_that_kills_every_worker_is_an_error(cluster, table: pl.DataFrame):
     frame = dd.from_pandas(table.to_pandas(), npartitions=1)
-    import dask
+    from dask.config import set as configured
 
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        configured({"distributed.scheduler.allowed-failures": 1}),
         pytest.raises(EngineError, match="workers died"),
     ):
         nll.score("y", BERNOULLI, data=frame.map_partitions(fatal, meta=frame._meta))

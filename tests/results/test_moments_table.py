@@ -57,7 +57,7 @@ def test_what_is_settled_has_the_bits_of_one_group(style, weights, most):
     assert found.unsettled.mean() < 0.05
     alone = moments.unweighted if weights == "none" else moments.weighted
     for group in np.flatnonzero(~found.unsettled).tolist():
-        expected = alone(int(rows[group]), *(sums.count(group, i) for i in range(words.shape[1])))
+        expected = alone(int(rows[group]), *(sums.count(group, i) for i in range(words.shape[1])))  # pyright: ignore[reportGeneralTypeIssues]
         got = (found.sum[group], found.weight[group], found.mean[group], found.stderr[group])
         for a, b in zip(got, expected, strict=True):
             assert a == b or (math.isnan(a) and math.isnan(b)), (group, got, expected)

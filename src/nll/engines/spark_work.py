@@ -237,9 +237,7 @@ def partition() -> int:
 
 def ready() -> None:
     """Let Numba keep its kernels in the folder of the application where it can write neither here nor at home."""
-    import nll
-
-    own, home = Path(nll.__file__).parent, Path.home()
+    own, home = Path(__file__).parents[1], Path.home()
     if "NUMBA_CACHE_DIR" not in os.environ and not os.access(own, os.W_OK) and not os.access(home, os.W_OK):
         from pyspark import SparkFiles
 

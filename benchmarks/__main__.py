@@ -24,6 +24,7 @@ NAMES = (
     "compare",
     "command",
     "tokens",
+    "scale",
     "memory",
 )
 RESULTS = Path(__file__).parent / "results.md"

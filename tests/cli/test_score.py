@@ -145,3 +145,23 @@ def test_scores_are_written_as_parquet_beside_what_is_printed(run, table, tmp_pa
     written = pl.read_parquet(out)
     assert written["g"].to_list() == ["a", "b"]
     assert written["sum"].to_list() == [group["sum"] for group in found["groups"]]
+
+
+@pytest.mark.parametrize("output", ["--json", "--csv", None])
+def test_many_groups_go_into_the_file_alone(run, table, tmp_path, monkeypatch, output):
+    out = tmp_path / "scores.parquet"
+    arguments = ["score", table, "-y", "y", "-d", P, "--by", "g,h", "--parquet", out]
+    few = run(*arguments, "--csv").stdout
+    expected = pl.read_parquet(out)
+    monkeypatch.setattr("nll.tasks.groups.MOST_HELD", 2)
+    found = run(*arguments, *([output] if output else []))
+    assert found.exit_code == 0
+    assert pl.read_parquet(out).sort("g", "h").equals(expected)
+    if output == "--json":
+        assert json.loads(found.stdout) | {"total": 0} == {
+            "by": ["g", "h"], "written": str(out), "count": 6, "total": 0
+        }  # fmt: skip
+    elif output == "--csv":
+        assert sorted(found.stdout.splitlines()) == sorted(few.splitlines())
+    else:
+        assert f"6 groups are in {out}" in found.stderr

@@ -15,7 +15,7 @@ import pytest
 def cluster() -> Iterator[Any]:
     """A Dask client of two worker processes."""
     distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'nll[dask]'")
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as workers, distributed.Client(workers) as client:
         yield client
 

@@ -123,8 +123,7 @@ def test_an_interruption_ends_the_job(spark, how: str):
     begun: list[float] = []
 
     def stop(rows: int) -> None:
-        running = spark.sparkContext.statusTracker().getActiveStageIds()
-        if running and not begun:
+        if not begun and spark.sparkContext.statusTracker().getActiveStageIds():
             begun.append(time.monotonic())
             if how == "exception":
                 raise KeyboardInterrupt

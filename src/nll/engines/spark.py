@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 from nll.engines.local import Progress
-from nll.engines.placed import FAN_IN, Pass, Placed
+from nll.engines.placed import FAN_IN, GroupPass, Pass, Placed
 from nll.engines.spark_run import gathered, java_missing, own_python, said, spoken
 from nll.engines.spark_work import (
     OUTCOME,
@@ -27,6 +27,7 @@ from nll.errors import MissingExtraError, UsageError, unknown
 if TYPE_CHECKING:
     import polars as pl
 
+    from nll.engines.spark_groups import SparkGroups
     from nll.sources.condition import Condition
     from nll.sources.files import FileSource
 
@@ -134,6 +135,13 @@ class SparkFiles(Placed):
         """Return the state of all parts."""
         return gathered_jobs(self.session, Several(run), together(self.source.parts(self.rows)), progress)
 
+    def grouped(self, run: GroupPass, columns: Sequence[str], by: Sequence[str]) -> SparkGroups:
+        """Return the groups of all rows."""
+        from nll.engines.spark_groups import frame_of_parts, grouped_frame
+
+        frame = frame_of_parts(self.session, self.source.parts(self.rows), columns, self.schema)
+        return grouped_frame(frame, run, columns, by, Rows(columns, None, False), self.schema)
+
     def _locate(self, row: int) -> str:
         return self.source.locate(row)
 
@@ -189,6 +197,16 @@ class SparkFrame(Placed):
         there = SparkFrame(frame, self._schema, self.condition, needed)
         finalize(there, _released, frame).atexit = False
         return there
+
+    def grouped(self, run: GroupPass, columns: Sequence[str], by: Sequence[str]) -> SparkGroups:
+        """Return the groups of all rows."""
+        from nll.engines.spark_groups import grouped_frame
+
+        needed = self._needed(columns)
+        rows = Rows(needed, self.condition and self.condition.given, False)
+        with spoken():
+            frame = self._selected(needed)
+        return grouped_frame(frame, run, columns, by, rows, self._schema)
 
     def require(self, names: Sequence[str]) -> None:
         """Raise UsageError unless every name is a column, of a type that Arrow has."""

@@ -127,6 +127,8 @@ def spoken() -> Iterator[None]:
         with quietly():
             yield
     except Exception as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # it came while the bridge to Java was at work
+            raise KeyboardInterrupt from error
         if type(error).__module__.partition(".")[0] in ("pyspark", "py4j"):
             raise explained(error) from error
         raise

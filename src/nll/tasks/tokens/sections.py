@@ -132,8 +132,11 @@ def read_all(
     processes = _processes(logs.files, threads)
     whole = Reading(logs, Listed() if unit is None else Pass(choices, unit))
     if engine is None and logs.texts is not None:  # which go by the number or the name of each document
+        begun = [Section(path, stamp) for path, stamp in stamps(logs.files).items()]
         for each in summaries(logs, choices):
             whole.found.add(each)
+        for section in begun:
+            _check_unchanged(section)
     else:
         texts = None if logs.texts is None else texts_by_id(logs.texts)
         run = ReadSection(choices, unit, logs.form, logs.bad_lines, texts)

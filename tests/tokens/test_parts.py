@@ -14,6 +14,7 @@ import threading
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import nll
@@ -130,6 +131,36 @@ def test_parts_and_blocks_are_whole_lines(tmp_path, monkeypatch):
                 for number, block in blocks(str(file), start, stop, first):
                     found |= dict(enumerate(block, number))
             assert [found.get(i + 1, b"") for i in range(len(whole))] == whole
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("size", [2, 7, 1 << 20])
+def test_lines_are_those_of_the_file(tmp_path, monkeypatch, ending, size):
+    monkeypatch.setattr(reading, "BLOCK", size)
+    for data in (b"", b"\n", b"a", b"a\n", b"\n\na\r\n\nbb\x0bc\x85\n  \nd", b"x" * 30 + b"\n" + b"y" * 8):
+        path = tmp_path / f"log.jsonl{ending}"
+        path.write_bytes(packed(data, ending))
+        found = [(first + i, line) for first, block in blocks(str(path)) for i, line in enumerate(block)]
+        wanted = data.removesuffix(b"\n").split(b"\n") if data else []
+        assert found == list(enumerate(wanted, 1))
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_a_line_that_is_no_document_is_not_read_whole(tmp_path, monkeypatch, ending):
+    monkeypatch.setattr(reading, "LONGEST_LINE", 10)
+    path = tmp_path / f"log.jsonl{ending}"
+    path.write_bytes(packed(b"a\n" + b"0" * 9 + b"\n", ending))
+    assert [line for _, block in blocks(str(path)) for line in block] == [b"a", b"0" * 9]
+    path.write_bytes(packed(b"a\n" + b"0" * 11, ending))
+    with pytest.raises(nll.errors.DataError, match="more than 10 bytes"):
+        list(blocks(str(path)))
+
+
+def packed(data, ending):
+    """The data as a file of this name has them."""
+    if ending == ".gz":
+        return gzip.compress(data)
+    return pa.compress(data, codec="zstd", asbytes=True) if ending else data
 
 
 def test_reading_ahead_ends_with_its_reader():

@@ -230,3 +230,32 @@ def test_fields_to_group_by(name):
         same([json.dumps(line).encode() for line in lines], bad_lines="skip", **options)
         for line in lines:
             same([json.dumps(line).encode()], **options)
+
+
+OPTION = {"logprob": -0.5, "rank": 1, "decoded_token": "a"}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"5": {"logprob": -1, "decoded_token": "b"}, "6": null, "7": {"logprob": "x"}}',
+        '{"6": {"logprob": -1, "decoded_token": "b"}, "5": {"logprob": -2, "decoded_token": "}{"}}',
+        '{"5": {"logprob": -1, "decoded_token": "b"}, "\\u0035": {"logprob": -3, "decoded_token": "c"}}',
+        '{"5": {"logprob": -1, "logprob": -4, "decoded_token": "b"}}',
+        '{"5": null, "6": {"logprob": -1, "decoded_token": "b"}}',
+        '{"6": {"logprob": -1, "decoded_token": "b"}}',
+        '{"05": {"logprob": -1, "decoded_token": "b"}}',
+        '{"5": {"logprob": NaN, "decoded_token": "b"}}',
+        '{"5": [], "6": 1}',
+        "{}",
+        "null",
+        "[]",
+    ],
+)
+def test_options_of_a_prompt(entry):
+    option = json.dumps({"5": OPTION})
+    for entries in ([option, entry], ["null", entry], [entry, option], [option, entry, option]):
+        for ids in ("", f', "prompt_token_ids": {[5] * len(entries)}', ', "prompt_token_ids": [5]'):
+            line = '{"id": 1, "prompt_logprobs": [' + ", ".join(entries) + f"]{ids}}}"
+            same([line.encode()], missing="drop", bad_lines="skip")
+            same([line.encode()])

@@ -39,6 +39,10 @@ class Option(msgspec.Struct, gc=False):
     decoded_token: str | None = None
 
 
+# By token id, and as JSON, since one of them is needed.
+Options = dict[str, Raw]
+
+
 class Logprobs(msgspec.Struct, gc=False):
     """The log-probabilities of a choice, in the form of chats or of completions."""
 
@@ -61,7 +65,7 @@ class Choice(msgspec.Struct, gc=False):
     message: Message | UnsetType = UNSET
     text: Raw = ABSENT
     logprobs: Logprobs | None = None
-    prompt_logprobs: list[dict[str, Option] | None] | None = None
+    prompt_logprobs: list[Options | None] | None = None
     prompt_token_ids: list[int] | UnsetType | None = UNSET
 
 
@@ -80,7 +84,7 @@ class Body(msgspec.Struct, gc=False):
     token_logprobs: Values | UnsetType | None = UNSET
     logprobs: Values | UnsetType | None = UNSET
     choices: list[Choice] | UnsetType = UNSET
-    prompt_logprobs: list[dict[str, Option] | None] | None = None
+    prompt_logprobs: list[Options | None] | None = None
     prompt_token_ids: list[int] | UnsetType | None = UNSET
     completion_probabilities: Raw = ABSENT
     details: Raw = ABSENT
@@ -146,6 +150,7 @@ class Found(msgspec.Struct, gc=False):
 
 
 _read_texts: Callable[[bytes], list[str]] = msgspec.json.Decoder(list[str]).decode
+_read_options: Callable[[bytes], list[Option]] = msgspec.json.Decoder(list[Option]).decode
 _read_text: Callable[[bytes], str | None] = msgspec.json.Decoder(str | None).decode
 
 
@@ -299,22 +304,10 @@ def _vllm(body: Body, choice: Choice | None, line: Line, i: int) -> Found | None
     ids = body.prompt_token_ids if holder.prompt_token_ids is UNSET else holder.prompt_token_ids
     if not entries:
         return None
-    if ids is UNSET or ids is None:
-        ids = None
-    elif len(ids) != len(entries):
+    found = _prompt(entries, None if ids is UNSET else ids)
+    if found is None:
         return None
-    tokens: list[str | None] = []
-    values: Values = []
-    for j, entry in enumerate(entries):
-        if entry is None:
-            tokens.append(None)
-            values.append(None)
-            continue
-        option = next(iter(entry.values()), None) if ids is None else entry.get(str(ids[j]))
-        if option is None:
-            return None
-        tokens.append(option.decoded_token)
-        values.append(option.logprob)
+    tokens, values = found
     text = body.prompt if isinstance(body.prompt, str) else _text(body.text)
     if choice is None or choice.logprobs is None:
         return Found(vllm.NAME, tokens, values, text, None, line, body, i)
@@ -326,6 +319,22 @@ def _vllm(body: Body, choice: Choice | None, line: Line, i: int) -> Found | None
         return Found(vllm.NAME, more, logged, own, len(tokens), line, body, i)
     text = text + own if isinstance(text, str) and isinstance(own, str) else None
     return Found(vllm.NAME, [*tokens, *more], values + logged, text, len(tokens), line, body, i)
+
+
+def _prompt(entries: list[Options | None], ids: list[int] | None) -> tuple[list[str | None], Values] | None:
+    """Return the tokens of a prompt and their log-probabilities: of the ids, or the first ones; None if unclear."""
+    start = int(entries[0] is None)
+    given: list[Any] = entries[start:]
+    try:
+        if ids is None:
+            chosen = [next(iter(options.values())) for options in given]
+        else:
+            chosen = [options[str(i)] for options, i in zip(given, ids[start:], strict=True)]
+    except (KeyError, StopIteration, AttributeError, TypeError, ValueError):  # among them a null that is not the first
+        return None
+    options = _read_options(b"[" + b",".join(chosen) + b"]")
+    nulls = [None] * start
+    return [*nulls, *[each.decoded_token for each in options]], [*nulls, *[each.logprob for each in options]]
 
 
 READERS = {chat.NAME: _chat, completions.NAME: _completion, vllm.NAME: _vllm}

@@ -4,8 +4,8 @@
 
 Events happen with probability g(p) for forecasts p, so that the parts of the mean log score are known: miscalibration
 E KL(g(p), p), discrimination E KL(g(p), g), uncertainty H(g), entropy E H(g(p)), with g the mean of g(p). The parts of
-a sample are off by the recalibration that is fitted to it, and standard errors do not know that; so the table has the
-bias, in standard deviations of the estimate, next to the share of intervals of 95 % that hold the truth.
+a sample are off by the recalibration that is fitted to it; the table has that bias of the uncorrected means, in standard
+deviations of the estimate, next to the share of intervals of 95 %, about corrected means, that hold the truth.
 """
 
 from __future__ import annotations

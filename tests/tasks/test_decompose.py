@@ -104,13 +104,56 @@ def test_the_delta_errors_are_those_of_row_differences() -> None:
     with np.errstate(divide="ignore"):
         best = -np.where(y, np.log(c), np.log1p(-c))
     same = -np.where(y, np.log(y.mean()), np.log1p(-y.mean()))
-    for part, x in ((d.miscalibration, own - best), (d.discrimination, same - best), (d.uncertainty, same)):
-        assert part.stderr == pytest.approx(np.std(x, ddof=1) / math.sqrt(len(y)), rel=1e-9)
+    # What the correction is unsure of comes on top: 1/2 for the constant, the variances of blocks for the map.
+    first = np.flatnonzero(np.r_[True, np.diff(c[np.argsort(p)]) > 0.0])
+    sizes = np.diff(np.r_[first, 700])
+    share = c[np.argsort(p)][first]
+    pure = (share == 0.0) | (share == 1.0)
+    kinds = [(0.5, 0.5) if n == 1 else (1.0, 1.0) if end else (0.75, 0.63) for n, end in zip(sizes, pure, strict=True)]
+    mean, variance = (math.fsum(kind[i] for kind in kinds) for i in (0, 1))
+    for part, x, more, bias in (
+        (d.miscalibration, own - best, variance, mean),
+        (d.discrimination, same - best, variance - 0.5, mean - 0.5),
+        (d.uncertainty, same, 0.5, -0.5),
+    ):
+        sampling = np.std(x, ddof=1) / math.sqrt(700)
+        assert part.stderr == pytest.approx(math.hypot(sampling, math.sqrt(more) / 700), rel=1e-9)
+        assert part.bias == pytest.approx(bias / 700, rel=1e-9)
+        assert part.corrected == part.mean - part.bias
+        assert (part.low + part.high) / 2.0 == pytest.approx(part.corrected, rel=1e-9)
     cluster = np.arange(700) // 7
     e = nll.decompose(y, nll.Bernoulli(probs=p), cluster=cluster)
     sums = np.bincount(cluster, (own - best) - (own - best).mean())
     assert e.miscalibration.mean == d.miscalibration.mean
-    assert e.miscalibration.stderr == pytest.approx(math.sqrt(100 / 99 * (sums**2).sum()) / 700, rel=1e-9)
+    times = e.miscalibration.bias / d.miscalibration.bias  # how dependent the rows of clusters look: here, hardly
+    assert 1.0 <= times < 1.5
+    sampling = math.sqrt(100 / 99 * (sums**2).sum()) / 700
+    assert e.miscalibration.stderr == pytest.approx(math.hypot(sampling, times * math.sqrt(variance) / 700), rel=1e-9)
+
+
+def test_calibrated_forecasts_that_all_differ_may_be_calibrated() -> None:
+    # Before the correction no interval held the true miscalibration, 0: the isotonic fit follows the noise.
+    rng = np.random.default_rng(12)
+    held = 0
+    for _ in range(60):
+        p = rng.uniform(0.02, 0.98, 500)
+        m = nll.decompose(rng.random(500) < p, nll.Bernoulli(probs=p), recalibrate=False, progress=False).miscalibration
+        held += m.low <= 0.0 <= m.high
+    assert held >= 52  # of 60 at 95 %: fewer than 1 time in 1,000
+
+
+def test_draws_give_a_p_value_of_calibration() -> None:
+    rng = np.random.default_rng(13)
+    p = rng.uniform(0.02, 0.98, 400)
+    good = nll.decompose(rng.random(400) < p, nll.Bernoulli(probs=p), band=99)
+    bad = nll.decompose(rng.random(400) < p**3, nll.Bernoulli(probs=p), band=99)
+    assert good.calibration_p > 0.05
+    assert bad.calibration_p == 0.01
+    assert any("p = 0.01" in note for note in bad.notes)
+    assert math.isnan(nll.decompose(rng.random(400) < p, nll.Bernoulli(probs=p)).calibration_p)
+    assert math.isnan(
+        nll.decompose(rng.random(400) < p, nll.Bernoulli(probs=p), band=20, cluster=np.arange(400) // 2).calibration_p
+    )
 
 
 def test_the_bootstrap_agrees_with_the_delta_method() -> None:

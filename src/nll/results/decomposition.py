@@ -14,21 +14,36 @@ from nll.results.show import MOST_GROUPS, Tabled, number
 if TYPE_CHECKING:
     import polars as pl
 
-COLUMNS = ("part", "mean", "stderr", "interval", "of uncertainty")
+COLUMNS = ("part", "mean", "corrected", "stderr", "interval", "of uncertainty")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a mean score, in nats a row, with its standard error and interval."""
+    """A part of a mean score, in nats a row, with its standard error and interval.
+
+    Attributes
+    ----------
+    mean : of the rows at hand, as defined.
+    stderr : of the corrected mean.
+    low, high : the interval about the corrected mean, for the part as it is in all rows that there could be.
+    bias : by how much the mean is expected to be too large, since a map was fitted to the rows that it is judged on.
+    """
 
     mean: float
     stderr: float
     low: float
     high: float
+    bias: float = 0.0
+
+    @property
+    def corrected(self) -> float:
+        """The mean less its bias. It can lie below 0, where the true part is at or near 0."""
+        return self.mean - self.bias
 
     def to_dict(self) -> dict[str, float]:
         """Return the numbers as plain types."""
-        return {"mean": self.mean, "stderr": self.stderr, "low": self.low, "high": self.high}
+        names = ("mean", "corrected", "stderr", "low", "high")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,8 @@ class Decomposition(Tabled):
     recalibrations : what simple maps of the forecasts would gain. folds : for held-out gains.
     band : (low, high) of observed shares by block, for calibrated forecasts (pointwise, of `level`); empty if not
         asked for.
+    calibration_p : the p-value of at least this much miscalibration if the forecasts are calibrated, from `draws`
+        sets of outcomes drawn for the band; NaN without these, and where rows depend on each other in clusters.
     method : "delta" or "bootstrap", of the standard errors.
     """
 
@@ -97,6 +114,8 @@ class Decomposition(Tabled):
     band: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
     event: str = ""
     remarks: tuple[str, ...] = field(default=())
+    calibration_p: float = math.nan
+    draws: int = 0
 
     @property
     def n(self) -> int:
@@ -141,6 +160,7 @@ class Decomposition(Tabled):
         out |= {"skill": self.skill, "share": self.share, "n": self.n, "distinct": self.distinct, "level": self.level}
         out |= {"method": self.method, "recalibrations": [r.to_dict() for r in self.recalibrations]}
         out |= {"folds": self.folds, "curve": self.curve().to_dicts(), "event": self.event}
+        out |= {"calibration_p": self.calibration_p, "draws": self.draws}
         out |= {"missing": self.score.missing, "unweighted": self.score.unweighted, "clusters": self.score.clusters}
         about = {"distribution": self.score.distribution, "source": self.score.source, "notes": self.notes}
         return out | about
@@ -180,12 +200,15 @@ def _rows(d: Decomposition) -> list[list[str]]:
         interval = f"{p.low:.4g} to {p.high:.4g}" if math.isfinite(p.low) and math.isfinite(p.high) else "–"
         share = p.mean / parts["uncertainty"].mean if parts["uncertainty"].mean > 0.0 else math.nan
         stderr = "–" if math.isnan(p.stderr) else f"{p.stderr:.3g}"
-        rows.append([label, number(p.mean), stderr, interval, f"{100.0 * share:.1f} %" if share == share else "–"])
+        fixed = number(p.corrected) if p.bias else ""
+        rows.append(
+            [label, number(p.mean), fixed, stderr, interval, f"{100.0 * share:.1f} %" if share == share else "–"]
+        )
     for r in d.recalibrations:
         held = f"{number(r.held_out)} held out" if d.folds else ""
         slope = f"slope {r.slope:.4g}" if r.slope == r.slope else ""
         slope += f", intercept {r.intercept:.3g}" if r.method == "platt" and r.slope == r.slope else ""
-        rows.append([f"gain by {r.method} map", number(r.gain), "", held, slope])
+        rows.append([f"gain by {r.method} map", number(r.gain), "", "", held, slope])
     return rows
 
 
@@ -197,14 +220,22 @@ def _notes(d: Decomposition) -> Iterator[str]:
         yield f"the event {'always' if d.share else 'never'} happened: nothing to discriminate, the uncertainty is 0"
     elif len(d.low) > 1:
         yield (
-            f"recalibrated in {len(d.low):,} blocks of {d.distinct:,} distinct forecasts, on the rows themselves: "
-            "miscalibration and discrimination are both a little too large, by the order of blocks / rows"
+            f"recalibrated in {len(d.low):,} blocks of {d.distinct:,} distinct forecasts, on the rows themselves: that "
+            f"makes miscalibration too large by about {d.miscalibration.bias:.2g}, and discrimination by "
+            f"{d.discrimination.bias:.2g}; corrected means and intervals allow for it"
         )
-    m = d.miscalibration
-    near = m.mean <= max(2.0 * m.stderr, len(d.low) / d.n)
-    if d.method == "delta" and math.isfinite(m.stderr) and near:
-        yield "miscalibration is near 0, where its standard error is not to be relied on"
+    yield from _calibration(d)
     yield from d.remarks
+
+
+def _calibration(d: Decomposition) -> Iterator[str]:
+    m = d.miscalibration
+    if m.corrected < 0.0:
+        yield "the corrected miscalibration is below 0, which no true one is: the forecasts look calibrated"
+    elif m.low <= 0.0 <= m.high:
+        yield "the interval of miscalibration holds 0: the forecasts may be calibrated"
+    if d.calibration_p == d.calibration_p:
+        yield f"p = {d.calibration_p:.3g} of this much miscalibration if forecasts are calibrated ({d.draws:,} draws)"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -258,7 +289,7 @@ class Decompositions(Tabled, Mapping[Any, Decomposition]):
 
     def table(self) -> tuple[str, list[str], list[list[str]], list[str]]:
         """Return caption, header, rows and notes of what is shown."""
-        header = [*self.by, "n", "score", "uncertainty", "discrimination", "miscalibration", "±", "skill"]
+        header = [*self.by, "n", "score", "uncertainty", "discrimination", "miscalibration", "corrected", "±", "skill"]
         body: list[list[str]] = []
         notes = self.score.notes + [note for note in self.total.notes if note not in self.score.notes]
         for shown_, (names, d) in enumerate(self._keyed()):
@@ -282,4 +313,4 @@ def _line(d: Decomposition) -> list[str]:
     means = [p.mean for p in (d.uncertainty, d.discrimination, d.miscalibration)]
     error = "–" if math.isnan(d.miscalibration.stderr) else f"{d.miscalibration.stderr:.2g}"
     skill = "–" if math.isnan(d.skill) else f"{100.0 * d.skill:.1f} %"
-    return [f"{d.n:,}", number(d.score.mean), *map(number, means), error, skill]
+    return [f"{d.n:,}", number(d.score.mean), *map(number, [*means, d.miscalibration.corrected]), error, skill]

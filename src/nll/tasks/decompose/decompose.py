@@ -16,17 +16,21 @@ from nll.errors import UsageError
 from nll.families.bernoulli import Bernoulli, BernoulliLogits
 from nll.families.categorical import Categorical
 from nll.results.decomposition import Decomposition, Decompositions, Recalibration
+from nll.results.scale import normal_quantile
 from nll.results.score import Score, Scores
+from nll.results.student import t_quantile
 from nll.states.plain import NAN
 from nll.states.tally import Tallies
 from nll.tasks.chunks import Chunk, Inputs, inputs
 from nll.tasks.decompose.band import consistency_band
 from nll.tasks.decompose.cells import Cells, Frames, Pair, cells_of
 from nll.tasks.decompose.corp import (
+    Excess,
     Means,
     Recalibrated,
     bootstrap_errors,
     delta_errors,
+    excess,
     marginal,
     means,
     parts,
@@ -100,11 +104,14 @@ def decompose(
     y, dist, data, by, sample_weight, cluster, missing, labels, where, threads, progress : as in `score`. Without
         groups, weights and clusters, memory grows with the distinct forecasts; with them, with the distinct rows of
         forecast, outcome, group, weight and cluster.
-    level : of the intervals. They are normal, by the delta method, or with `replicates` by the bootstrap.
+    level : of the intervals. They lie about the corrected means (`Part.corrected`), since a recalibration looks better
+        in the rows that it was fitted to; standard errors are by the delta method, or with `replicates` by the
+        bootstrap, and hold what the correction is unsure of. Normal; with clusters Student's t, as in `Score.ci`.
     replicates : of a Poisson bootstrap of rows, or of clusters.
     recalibrate : whether to say what a temperature, a Platt map and an isotonic map would gain, in sample.
     folds : how many folds to use for what they gain in rows that they were not fitted on; 0 for none.
-    band : how many sets of outcomes to draw from the forecasts for the consistency band of the diagram; 0 for none.
+    band : how many sets of outcomes to draw from the forecasts, for the consistency band of the diagram and the
+        p-value of calibration; 0 for none.
     seed : of the bootstrap, the folds, the band, and the randomised PIT of counts.
 
     Returns
@@ -284,10 +291,10 @@ class Lazily(Mapping[Any, Decomposition]):
 def decomposition(cells: Cells, score: Score, options: Options, event: str = "") -> Decomposition:
     """Return the parts of a score of rows in cells."""
     if not cells.forecast.size:
-        nothing = Means(*[math.nan] * 4)
+        nothing, none = Means(*[math.nan] * 4), Excess(math.nan, math.nan)
         return Decomposition(
             score,
-            **parts(nothing, nothing, options.level),
+            **parts(nothing, nothing, none, none, math.nan),
             share=math.nan,
             **dict.fromkeys(CURVE, ()),
             distinct=0,
@@ -304,20 +311,32 @@ def decomposition(cells: Cells, score: Score, options: Options, event: str = "")
     remarks: list[str] = []
     if options.recalibrate:
         gains, remarks = recalibrations(cells, score.mean, mean.entropy, options.folds, options.seed, options.threads)
+    everyone = marginal(cells)
+    fitted, constant = excess(cells, blocks), excess(cells, everyone)
+    low, high, p_value = consistency_band(cells, blocks, mean, options.band, options.level, options.seed)
     return Decomposition(
         score,
-        **parts(mean, error, options.level),
-        share=float(marginal(cells).share[0]),
+        **parts(mean, error, fitted, constant, quantile(score, options.level)),
+        share=float(everyone.share[0]),
         **curve(cells, blocks),
         distinct=cells.distinct,
         level=options.level,
         method="bootstrap" if options.replicates else "delta",
         recalibrations=gains,
         folds=options.folds if options.recalibrate else 0,
-        band=consistency_band(cells, blocks, options.band, options.level, options.seed),
+        band=(low, high),
+        calibration_p=p_value,
+        draws=options.band,
         event=event,
         remarks=tuple(remarks),
     )
+
+
+def quantile(score: Score, level: float) -> float:
+    """Return how many standard errors an interval goes to either side: as in `Score.ci`."""
+    if score.clusters is None or score.clusters < 2:
+        return normal_quantile(level)
+    return t_quantile(level, score.clusters - 1.0 if score.df is None else score.df)
 
 
 def curve(cells: Cells, blocks: Recalibrated) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 
 Events happen with probability g(p) for forecasts p, so that the parts of the mean log score are known: miscalibration
 E KL(g(p), p), discrimination E KL(g(p), g), uncertainty H(g), entropy E H(g(p)), with g the mean of g(p). The parts of
-a sample are off by the recalibration that is fitted to it; the table has that bias of the uncorrected means, in standard
+a sample are off by the recalibration that is fitted to it; the table has that bias of uncorrected means, in standard
 deviations of the estimate, next to the share of intervals of 95 %, about corrected means, that hold the truth.
 """
 
